@@ -1,8 +1,8 @@
 //! A gateway in front of any gRPC service, without generated code.
 //!
-//! This crate is being built. [`catalog`] has the tasks that keep the methods current, and
-//! [`upstream`] and [`reflection`] make calls. All other modules are pure: no sockets, no clock, no
-//! tasks.
+//! This crate is being built: WebSockets and the program are missing. [`Gateway`] serves requests,
+//! [`catalog`] has the tasks that keep the methods current, and [`upstream`] and [`reflection`] make
+//! calls. All other modules are pure: no sockets, no clock, no tasks.
 
 #![forbid(unsafe_code)]
 
@@ -16,9 +16,11 @@ mod protobuf;
 pub mod reflection;
 pub mod route;
 pub mod rules;
+mod service;
 pub mod status;
 pub mod transcode;
 pub mod upstream;
 mod wire;
 
 pub use protobuf::{WireError, WireProblem};
+pub use service::{Body, BoxError, Builder, Gateway};

@@ -1,0 +1,150 @@
+//! Bodies of requests and responses.
+
+use std::error::Error;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use tokio::sync::OwnedSemaphorePermit;
+
+/// The error of a body.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The body of a request, whatever the server made of it.
+pub(crate) type RequestBody = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>;
+
+/// Boxes the body of a request.
+pub(crate) fn boxed<B>(body: B) -> RequestBody
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    Box::pin(MapError { inner: Box::pin(body) })
+}
+
+/// A body with a boxed error.
+struct MapError<B> {
+    inner: Pin<Box<B>>,
+}
+
+impl<B> http_body::Body for MapError<B>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.inner.as_mut().poll_frame(cx).map_err(Into::into)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// The body of a response of the [`Gateway`](super::Gateway).
+///
+/// An error resets the stream of HTTP/2, and closes the connection of HTTP/1.1, so that a client
+/// does not take a part of a response for all of it. Dropping the body cancels the call.
+#[derive(Default)]
+pub struct Body {
+    inner: Inner,
+    /// Counts the call as in progress.
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+#[derive(Default)]
+enum Inner {
+    #[default]
+    Empty,
+    Whole(Bytes),
+    Stream(RequestBody),
+}
+
+impl Body {
+    /// Creates a body of these bytes.
+    pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        let inner = if bytes.is_empty() { Inner::Empty } else { Inner::Whole(bytes) };
+        Self { inner, permit: None }
+    }
+
+    /// Creates a body that arrives in frames.
+    pub(crate) fn stream<B>(body: B) -> Self
+    where
+        B: http_body::Body<Data = Bytes, Error = BoxError> + Send + 'static,
+    {
+        Self { inner: Inner::Stream(Box::pin(body)), permit: None }
+    }
+
+    /// Holds the permit until the body is over.
+    pub(super) fn occupy(&mut self, permit: OwnedSemaphorePermit) {
+        if !self.is_end_stream() {
+            self.permit = Some(permit);
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        match &mut this.inner {
+            Inner::Stream(body) => {
+                let polled = body.as_mut().poll_frame(cx);
+                if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+                    this.inner = Inner::Empty;
+                    this.permit = None;
+                }
+                polled
+            }
+            whole => match std::mem::take(whole) {
+                Inner::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                _ => Poll::Ready(None),
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.inner {
+            Inner::Empty => true,
+            Inner::Whole(_) => false,
+            Inner::Stream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.inner {
+            Inner::Empty => SizeHint::with_exact(0),
+            Inner::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Inner::Stream(body) => body.size_hint(),
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.inner {
+            Inner::Empty => "empty",
+            Inner::Whole(_) => "whole",
+            Inner::Stream(_) => "stream",
+        };
+        f.debug_struct("Body").field("kind", &kind).finish_non_exhaustive()
+    }
+}

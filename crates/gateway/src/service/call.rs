@@ -1,0 +1,203 @@
+//! Calls of the dialects that read and write messages.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HOST, TE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, Version};
+use http_body::Frame;
+use sockeye::upgrade::PeerAddr;
+use tokio::time::Instant;
+
+use super::body::BoxError;
+use super::messages::{End, Messages};
+use super::{Inner, error, grpc};
+use crate::catalog::MethodEntry;
+use crate::deadline::TimeoutForm;
+use crate::dialect::framing::Envelope;
+use crate::metadata::{Convention, Peer};
+use crate::status::{Code, Status};
+use crate::upstream::CallOptions;
+
+/// Length of the prefix of a message, in bytes: a flag and four bytes of length.
+const PREFIX: usize = 5;
+
+/// A call that can be made: its metadata and its deadline.
+pub(super) struct Prepared {
+    pub(super) metadata: HeaderMap,
+    pub(super) deadline: Option<Instant>,
+}
+
+/// The beginning of a response.
+pub(super) struct Reply {
+    pub(super) headers: HeaderMap,
+    pub(super) messages: Messages,
+}
+
+/// A response with one message.
+pub(super) struct UnaryReply {
+    pub(super) headers: HeaderMap,
+    pub(super) message: Bytes,
+    pub(super) trailers: HeaderMap,
+}
+
+/// A call that failed: the headers that had arrived, and its end.
+pub(super) struct Failure {
+    pub(super) headers: HeaderMap,
+    pub(super) end: End,
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self { headers: HeaderMap::new(), end: End::failed(status) }
+    }
+}
+
+impl Inner {
+    /// Reads the metadata and the timeout of a request.
+    pub(super) fn prepare(
+        &self,
+        convention: Convention,
+        timeout: TimeoutForm,
+        head: &Parts,
+    ) -> Result<Prepared, Status> {
+        let deadline = self.deadline(timeout, &head.headers)?;
+        let metadata = self.metadata(convention, head)?;
+        Ok(Prepared { metadata, deadline })
+    }
+
+    /// Returns the metadata of a request.
+    pub(super) fn metadata(
+        &self,
+        convention: Convention,
+        head: &Parts,
+    ) -> Result<HeaderMap, Status> {
+        let address = head.extensions.get::<PeerAddr>().map(|peer| peer.0.ip());
+        let host = match head.uri.authority() {
+            Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
+            None => head.headers.get(HOST).cloned(),
+        };
+        let peer = Peer {
+            address,
+            is_trusted: address.is_some_and(|address| self.settings.proxies.trusts(address)),
+            host,
+            scheme: if head.uri.scheme_str() == Some("https") { "https" } else { "http" },
+        };
+        self.settings
+            .metadata
+            .request_metadata(convention, &head.headers, &peer)
+            .map_err(|error| Status::new(Code::InvalidArgument, error.to_string()))
+    }
+
+    /// Makes a call with a body of gRPC's length-prefixed messages.
+    pub(super) async fn call<B>(
+        &self,
+        method: &MethodEntry,
+        prepared: Prepared,
+        body: B,
+    ) -> Result<Reply, Failure>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = method.path().clone().into();
+        *request.headers_mut() = prepared.metadata;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+        let options =
+            CallOptions { deadline: prepared.deadline, is_idempotent: method.is_idempotent() };
+        let response = method.upstream().call(request, options).await;
+        let response = response.map_err(|status| error::from_channel(&status))?;
+        let (head, body) = response.into_parts();
+        grpc::check_head(head.status, &head.headers)?;
+        if let Some(status) = Status::from_trailers(&head.headers) {
+            self.look_at(&status);
+        }
+        let messages = Messages::new(&head.headers, body, self.settings.max_message_length);
+        Ok(Reply { headers: head.headers, messages })
+    }
+
+    /// Makes a call and waits for its one message.
+    pub(super) async fn call_unary<B>(
+        &self,
+        method: &MethodEntry,
+        prepared: Prepared,
+        body: B,
+    ) -> Result<UnaryReply, Failure>
+    where
+        B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let Reply { headers, mut messages } = self.call(method, prepared, body).await?;
+        let message = match messages.next().await {
+            Ok(message) => message,
+            Err(mut end) => {
+                if end.status.code == Code::Ok {
+                    end.status = Status::new(Code::Internal, "the upstream sent no message");
+                }
+                return Err(Failure { headers, end });
+            }
+        };
+        match messages.next().await {
+            Err(End { status, trailers }) if status.code == Code::Ok => {
+                Ok(UnaryReply { headers, message, trailers })
+            }
+            Err(end) => Err(Failure { headers, end }),
+            Ok(_) => {
+                let status = Status::new(Code::Internal, "the upstream sent a second message");
+                Err(Failure { headers, end: End::failed(status) })
+            }
+        }
+    }
+}
+
+/// Creates a buffer for a message, which begins with space for the prefix.
+pub(super) fn message_buffer(capacity: usize) -> Vec<u8> {
+    let mut buffer = Vec::with_capacity(PREFIX + capacity);
+    buffer.resize(PREFIX, 0);
+    buffer
+}
+
+/// Completes the prefix of a buffer of [`message_buffer`].
+///
+/// # Errors
+/// `resource_exhausted` if the message is longer than the limit.
+pub(super) fn finish_message(mut buffer: Vec<u8>, max: u32) -> Result<Bytes, Status> {
+    let length = buffer.len().saturating_sub(PREFIX);
+    match Envelope::header(0, length) {
+        Ok(header) if length <= max as usize => {
+            buffer[..PREFIX].copy_from_slice(&header);
+            Ok(buffer.into())
+        }
+        _ => Err(too_long(length, max)),
+    }
+}
+
+pub(super) fn too_long(length: usize, max: u32) -> Status {
+    let message = format!("a message has {length} bytes, of at most {max}");
+    Status::new(Code::ResourceExhausted, message)
+}
+
+/// A request body of one piece.
+pub(super) struct Once(pub(super) Option<Bytes>);
+
+impl http_body::Body for Once {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+}

@@ -1,0 +1,321 @@
+//! Connect: one message in each direction as bodies of HTTP, or streams of envelopes.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+
+use super::body::RequestBody;
+use super::call::{Failure, Once, Prepared, UnaryReply};
+use super::compression::Compression;
+use super::grpc::LengthCheck;
+use super::messages::End;
+use super::reply_body::{ReplyBody, StreamForm};
+use super::request_body::{Input, TranscodedBody, read_whole};
+use super::transcoder::{RequestWriter, ResponsePrinter, detail_to_json};
+use super::{Body, Inner, error};
+use crate::catalog::{MethodEntry, RouteBody};
+use crate::deadline::TimeoutForm;
+use crate::dialect::framing::{EndStream, Envelope};
+use crate::dispatch::Codec;
+use crate::metadata::{Convention, Part};
+use crate::route::binding::parse_query;
+use crate::status::{Code, ConnectError, Status, base64_any};
+use crate::transcode::{ParseOptions, PrintOptions};
+
+const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
+const STREAM_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
+
+/// The parts of a request by GET.
+#[derive(Debug, Default)]
+struct GetQuery {
+    message: Bytes,
+    codec: Option<Codec>,
+    compression: Option<String>,
+    version: Option<String>,
+}
+
+/// Returns the content type of unary responses.
+const fn unary_type(codec: Codec) -> HeaderValue {
+    match codec {
+        Codec::Proto => HeaderValue::from_static("application/proto"),
+        Codec::Json => HeaderValue::from_static("application/json"),
+    }
+}
+
+/// Returns the content type of streams.
+const fn stream_type(codec: Codec) -> HeaderValue {
+    match codec {
+        Codec::Proto => HeaderValue::from_static("application/connect+proto"),
+        Codec::Json => HeaderValue::from_static("application/connect+json"),
+    }
+}
+
+/// Returns whether a request with JSON is one of Connect, rather than plain JSON over HTTP.
+pub(super) fn is_connect(headers: &HeaderMap) -> bool {
+    headers.contains_key(PROTOCOL_VERSION)
+}
+
+impl Inner {
+    /// Answers a unary call of Connect by POST.
+    pub(super) async fn connect_unary(
+        &self,
+        method: &Arc<MethodEntry>,
+        codec: Codec,
+        head: Parts,
+        body: RequestBody,
+    ) -> Response<Body> {
+        if is_stream(method) {
+            let message = "the method is a stream: expected application/connect+proto or +json";
+            return error::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
+        }
+        let answered = async {
+            check_version(head.headers.get(PROTOCOL_VERSION).map(HeaderValue::as_bytes))?;
+            let encoding = head.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+            let compression = Compression::named(encoding)?;
+            let prepared = self.prepare(Convention::Rpc, TimeoutForm::Connect, &head)?;
+            let limit = self.settings.max_message_length;
+            let message = read_whole(body, limit, prepared.deadline).await?;
+            let message = compression.decompress(message, limit)?;
+            self.answer_unary(method, codec, prepared, &message).await
+        };
+        answered.await.unwrap_or_else(|failure| self.connect_failure(method, &failure))
+    }
+
+    /// Answers a unary call of Connect by GET.
+    pub(super) async fn connect_get(
+        &self,
+        method: &Arc<MethodEntry>,
+        head: Parts,
+    ) -> Response<Body> {
+        if !method.is_safe() || is_stream(method) {
+            return error::method_not_allowed(HeaderValue::from_static("POST"));
+        }
+        let query = match read_query(head.uri.query().unwrap_or_default()) {
+            Ok(query) => query,
+            Err(status) => return self.connect_failure(method, &status.into()),
+        };
+        let Some(codec) = query.codec else {
+            return error::http(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "encoding must be proto or json",
+            );
+        };
+        let answered = async {
+            let version = query.version.as_deref().map(|version| {
+                version.strip_prefix('v').unwrap_or("an unknown version").as_bytes()
+            });
+            check_version(version)?;
+            let compression = Compression::named(query.compression.as_deref().map(str::as_bytes))?;
+            let limit = self.settings.max_message_length;
+            let message = compression.decompress(query.message, limit)?;
+            let prepared = self.prepare(Convention::Rpc, TimeoutForm::Connect, &head)?;
+            self.answer_unary(method, codec, prepared, &message).await
+        };
+        answered.await.unwrap_or_else(|failure| self.connect_failure(method, &failure))
+    }
+
+    async fn answer_unary(
+        &self,
+        method: &Arc<MethodEntry>,
+        codec: Codec,
+        prepared: Prepared,
+        message: &[u8],
+    ) -> Result<Response<Body>, Failure> {
+        let request = self.connect_writer(method, codec).write(message)?;
+        let reply = self.call_unary(method, prepared, Once(Some(request))).await?;
+        let UnaryReply { headers, message, trailers } = reply;
+        let body = match codec {
+            Codec::Proto => message,
+            Codec::Json => match self.connect_printer(method).print(&message) {
+                Ok(json) => json.into(),
+                Err(status) => {
+                    return Err(Failure { headers, end: End { status, trailers } });
+                }
+            },
+        };
+        let mut response = Response::new(Body::whole(body));
+        *response.headers_mut() = self.connect_headers(&headers, &trailers);
+        response.headers_mut().insert(CONTENT_TYPE, unary_type(codec));
+        Ok(response)
+    }
+
+    /// Answers a call of Connect with a stream of envelopes.
+    pub(super) async fn connect_stream(
+        &self,
+        method: &Arc<MethodEntry>,
+        codec: Codec,
+        head: Parts,
+        body: RequestBody,
+    ) -> Response<Body> {
+        if !is_stream(method) {
+            let message = "the method is unary: expected application/proto or application/json";
+            return error::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
+        }
+        let mut form = ConnectStream {
+            printer: self.connect_printer(method),
+            codec,
+            settings: Arc::clone(&self.settings),
+        };
+        let mut response = match self.begin_stream(method, codec, &head, body).await {
+            Ok(reply) => {
+                let metadata = &self.settings.metadata;
+                let metadata =
+                    metadata.response_headers(Convention::Rpc, Part::Headers, &reply.headers);
+                let body = ReplyBody::messages(reply.messages, None, form);
+                let mut response = Response::new(Body::stream(body));
+                *response.headers_mut() = metadata;
+                response
+            }
+            Err(failure) => {
+                let mut out = BytesMut::new();
+                form.end(&failure.end, &mut out);
+                let mut response = Response::new(Body::whole(out.freeze()));
+                let metadata = &self.settings.metadata;
+                *response.headers_mut() =
+                    metadata.response_headers(Convention::Rpc, Part::Headers, &failure.headers);
+                response
+            }
+        };
+        response.headers_mut().insert(CONTENT_TYPE, stream_type(codec));
+        response
+    }
+
+    async fn begin_stream(
+        &self,
+        method: &Arc<MethodEntry>,
+        codec: Codec,
+        head: &Parts,
+        body: RequestBody,
+    ) -> Result<super::call::Reply, Failure> {
+        check_version(head.headers.get(PROTOCOL_VERSION).map(HeaderValue::as_bytes))?;
+        let encoding = head.headers.get(STREAM_ENCODING).map(HeaderValue::as_bytes);
+        let compression = Compression::named(encoding)?;
+        let prepared = self.prepare(Convention::Rpc, TimeoutForm::Connect, head)?;
+        let limit = self.settings.max_message_length;
+        let body: RequestBody = if (codec, compression) == (Codec::Proto, Compression::Identity) {
+            // The messages are those of gRPC.
+            Box::pin(LengthCheck::new(body, limit).without_flags())
+        } else {
+            let input = Input::envelopes(compression, limit);
+            Box::pin(TranscodedBody::new(body, input, self.connect_writer(method, codec)))
+        };
+        self.call(method, prepared, body).await
+    }
+
+    fn connect_writer(&self, method: &Arc<MethodEntry>, codec: Codec) -> RequestWriter {
+        RequestWriter {
+            method: Arc::clone(method),
+            codec,
+            body: RouteBody::Whole,
+            bound: Vec::new(),
+            options: ParseOptions::default().max_output(self.settings.max_message_length as usize),
+            max_length: self.settings.max_message_length,
+        }
+    }
+
+    fn connect_printer(&self, method: &Arc<MethodEntry>) -> ResponsePrinter {
+        let options = PrintOptions::default().max_output(self.settings.print.max_output);
+        ResponsePrinter { method: Arc::clone(method), field: None, options }
+    }
+
+    /// Returns the headers of a unary response, with the trailers under their prefix.
+    fn connect_headers(&self, headers: &HeaderMap, trailers: &HeaderMap) -> HeaderMap {
+        let policy = &self.settings.metadata;
+        let mut response = policy.response_headers(Convention::Rpc, Part::Headers, headers);
+        let trailers = policy.response_headers(Convention::Rpc, Part::Trailers, trailers);
+        for (name, value) in &trailers {
+            if let Ok(name) = HeaderName::try_from(format!("trailer-{name}")) {
+                response.append(name, value.clone());
+            }
+        }
+        response
+    }
+
+    fn connect_failure(&self, method: &MethodEntry, failure: &Failure) -> Response<Body> {
+        let status = &failure.end.status;
+        let error = ConnectError::new(status, |detail| detail_to_json(method.schema(), detail));
+        let mut response = error::json(error.code.http_status(), error.to_json());
+        let metadata = self.connect_headers(&failure.headers, &failure.end.trailers);
+        for (name, value) in &metadata {
+            response.headers_mut().append(name, value.clone());
+        }
+        response
+    }
+}
+
+pub(super) fn is_stream(method: &MethodEntry) -> bool {
+    method.descriptor().client_streaming || method.descriptor().server_streaming
+}
+
+fn check_version(version: Option<&[u8]>) -> Result<(), Status> {
+    match version {
+        None | Some(b"1") => Ok(()),
+        Some(_) => {
+            Err(Status::new(Code::InvalidArgument, "the version of Connect's protocol must be 1"))
+        }
+    }
+}
+
+fn read_query(query: &str) -> Result<GetQuery, Status> {
+    let wrong = |message: String| Status::new(Code::InvalidArgument, message);
+    let parameters = parse_query(query).map_err(|error| wrong(error.to_string()))?;
+    let mut read = GetQuery::default();
+    let (mut message, mut is_base64) = (String::new(), false);
+    for (name, value) in parameters {
+        match &*name {
+            "message" => message = value.into_owned(),
+            "encoding" => {
+                read.codec = match &*value {
+                    "proto" => Some(Codec::Proto),
+                    "json" => Some(Codec::Json),
+                    _ => None,
+                }
+            }
+            "base64" => is_base64 = value == "1",
+            "compression" => read.compression = Some(value.into_owned()),
+            "connect" => read.version = Some(value.into_owned()),
+            // Others are for proxies and caches.
+            _ => {}
+        }
+    }
+    read.message = if is_base64 {
+        let decoded = base64_any::decode(message.as_bytes());
+        decoded.ok_or_else(|| wrong("the message is not base64".to_owned()))?.into()
+    } else {
+        message.into()
+    };
+    Ok(read)
+}
+
+/// A stream of envelopes.
+struct ConnectStream {
+    printer: ResponsePrinter,
+    codec: Codec,
+    settings: Arc<super::builder::Settings>,
+}
+
+impl StreamForm for ConnectStream {
+    fn message(&mut self, wire: &[u8], out: &mut BytesMut) -> Result<(), Status> {
+        let written = match self.codec {
+            Codec::Proto => Envelope::encode(0, wire, out),
+            Codec::Json => Envelope::encode(0, &self.printer.print(wire)?, out),
+        };
+        written.map_err(super::messages::envelope_error)
+    }
+
+    fn end(&mut self, end: &End, out: &mut BytesMut) {
+        let schema = self.printer.method.schema();
+        let error = (end.status.code != Code::Ok)
+            .then(|| ConnectError::new(&end.status, |detail| detail_to_json(schema, detail)));
+        let policy = &self.settings.metadata;
+        let metadata = policy.response_headers(Convention::Rpc, Part::Trailers, &end.trailers);
+        let end = EndStream { error, metadata }.to_json();
+        // The trailers of a response are not longer than 32 bits tell.
+        let _ = Envelope::encode(Envelope::END_STREAM, end.as_bytes(), out);
+    }
+
+    fn keep_alive(&mut self, _out: &mut BytesMut) {}
+}

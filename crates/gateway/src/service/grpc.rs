@@ -1,0 +1,303 @@
+//! Native gRPC, passed as it is: only headers and trailers are looked at.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, TE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
+use http_body::Frame;
+
+use super::body::{BoxError, RequestBody};
+use super::builder::Settings;
+use super::{Body, Inner, error};
+use crate::catalog::Catalog;
+use crate::deadline::TimeoutForm;
+use crate::metadata::{Convention, Part};
+use crate::status::{Code, GRPC_MESSAGE, GRPC_STATUS, GRPC_STATUS_DETAILS_BIN, Status};
+use crate::upstream::{CallOptions, UpstreamBody};
+
+impl Inner {
+    /// Answers a call of native gRPC.
+    pub(super) async fn grpc(
+        &self,
+        catalog: &Catalog,
+        head: Parts,
+        body: RequestBody,
+    ) -> Response<Body> {
+        let content_type = head.headers.get(CONTENT_TYPE).cloned();
+        // The content type chose this dialect.
+        let content_type = content_type.unwrap_or(HeaderValue::from_static("application/grpc"));
+        match self.pass(catalog, head, body).await {
+            Ok(response) => {
+                let settings = Arc::clone(&self.settings);
+                response.map(|body| Body::stream(PassedBody { inner: Some(body), settings }))
+            }
+            Err(status) => error::trailers_only(&status, content_type),
+        }
+    }
+
+    /// Passes a call with length-prefixed messages to its upstream, with the timeout of gRPC.
+    pub(super) async fn pass(
+        &self,
+        catalog: &Catalog,
+        mut head: Parts,
+        body: RequestBody,
+    ) -> Result<Response<UpstreamBody>, Status> {
+        let path = head.uri.path();
+        let upstream = catalog.upstream(path).ok_or_else(|| unknown_service(path))?;
+        let options = CallOptions {
+            deadline: self.deadline(TimeoutForm::Grpc, &head.headers)?,
+            is_idempotent: catalog.method(path).is_some_and(|method| method.is_idempotent()),
+        };
+        head.headers = self.native_headers(&head)?;
+        // Without the authority that the client named: calls name the upstream's own.
+        let path = head.uri.path_and_query().cloned();
+        head.uri = path.map(Uri::from).unwrap_or_default();
+        let body = LengthCheck::new(body, self.settings.max_message_length);
+        let response = upstream.call(Request::from_parts(head, body), options).await;
+        let response = response.map_err(|status| error::from_channel(&status))?;
+        check_head(response.status(), response.headers())?;
+        if let Some(status) = Status::from_trailers(response.headers()) {
+            self.look_at(&status);
+        }
+        let (mut head, body) = response.into_parts();
+        head.headers = self.settings.native_headers(Part::Headers, &head.headers);
+        Ok(Response::from_parts(head, body))
+    }
+
+    /// Returns the metadata of a request, with the headers of gRPC's own.
+    fn native_headers(&self, head: &Parts) -> Result<HeaderMap, Status> {
+        let mut headers = self.metadata(Convention::Rpc, head)?;
+        copy(&REQUEST_HEADERS, &head.headers, &mut headers);
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        Ok(headers)
+    }
+
+    /// Asks the servers for their services again if one of them does not know a method.
+    pub(super) fn look_at(&self, status: &Status) {
+        if status.code == Code::Unimplemented {
+            self.catalogs.suspect();
+        }
+    }
+}
+
+/// Headers of requests that belong to gRPC itself, beside the timeout, which is written anew.
+const REQUEST_HEADERS: [HeaderName; 3] = [
+    CONTENT_TYPE,
+    HeaderName::from_static("grpc-encoding"),
+    HeaderName::from_static("grpc-accept-encoding"),
+];
+
+/// Headers of responses that belong to gRPC itself.
+const RESPONSE_HEADERS: [HeaderName; 6] = [
+    CONTENT_TYPE,
+    HeaderName::from_static("grpc-encoding"),
+    HeaderName::from_static("grpc-accept-encoding"),
+    GRPC_STATUS,
+    GRPC_MESSAGE,
+    GRPC_STATUS_DETAILS_BIN,
+];
+
+impl Settings {
+    /// Returns the headers or trailers of a response, with the headers of gRPC's own.
+    pub(super) fn native_headers(&self, part: Part, metadata: &HeaderMap) -> HeaderMap {
+        let mut headers = self.metadata.response_headers(Convention::Rpc, part, metadata);
+        copy(&RESPONSE_HEADERS, metadata, &mut headers);
+        headers
+    }
+}
+
+fn copy(names: &[HeaderName], from: &HeaderMap, to: &mut HeaderMap) {
+    for name in names {
+        if let Some(value) = from.get(name) {
+            to.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+fn unknown_service(path: &str) -> Status {
+    // The path is the client's, and the message is escaped.
+    Status::new(Code::Unimplemented, format!("no upstream has the method {path:?}"))
+}
+
+/// Checks that a response is one of gRPC: a proxy in between may answer otherwise.
+pub(super) fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<(), Status> {
+    let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let is_grpc =
+        content_type.starts_with(b"application/grpc") || headers.contains_key(GRPC_STATUS);
+    if status == StatusCode::OK && is_grpc {
+        return Ok(());
+    }
+    let code = Code::from_http_status(status);
+    Err(Status::new(code, format!("the upstream answered HTTP {} without gRPC", status.as_u16())))
+}
+
+/// The body of a response. A failure of the upstream becomes the status in the trailers.
+struct PassedBody {
+    /// `None` once the call is over.
+    inner: Option<UpstreamBody>,
+    settings: Arc<Settings>,
+}
+
+impl http_body::Body for PassedBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(inner).poll_frame(cx));
+        let trailers = match frame {
+            Some(Ok(frame)) => match frame.into_trailers() {
+                Ok(trailers) => this.settings.native_headers(Part::Trailers, &trailers),
+                Err(data) => return Poll::Ready(Some(Ok(data))),
+            },
+            Some(Err(status)) => {
+                let mut trailers = HeaderMap::new();
+                error::from_channel(&status).set_trailers(&mut trailers);
+                trailers
+            }
+            None => {
+                this.inner = None;
+                return Poll::Ready(None);
+            }
+        };
+        // The end of the call: an upstream's stream is reset if it has not ended by itself.
+        this.inner = None;
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.as_ref().is_none_or(http_body::Body::is_end_stream)
+    }
+}
+
+/// Length of the prefix of a message, in bytes: a flag and four bytes of length.
+const PREFIX: usize = 5;
+
+/// A request body whose messages are not longer than the limit.
+pub(super) struct LengthCheck {
+    inner: RequestBody,
+    max: u32,
+    /// The bytes of a prefix so far.
+    prefix: [u8; PREFIX],
+    filled: usize,
+    /// Number of bytes of the current message that are still to come.
+    rest: usize,
+    has_flags: bool,
+}
+
+impl LengthCheck {
+    pub(super) fn new(inner: RequestBody, max: u32) -> Self {
+        Self { inner, max, prefix: [0; PREFIX], filled: 0, rest: 0, has_flags: true }
+    }
+
+    /// Refuses messages with flags.
+    pub(super) fn without_flags(self) -> Self {
+        Self { has_flags: false, ..self }
+    }
+
+    fn check(&mut self, mut data: &[u8]) -> Result<(), tonic::Status> {
+        while !data.is_empty() {
+            if self.rest > 0 {
+                let length = self.rest.min(data.len());
+                self.rest -= length;
+                data = &data[length..];
+                continue;
+            }
+            let length = (PREFIX - self.filled).min(data.len());
+            self.prefix[self.filled..][..length].copy_from_slice(&data[..length]);
+            self.filled += length;
+            data = &data[length..];
+            if self.filled == PREFIX {
+                let [flags, length @ ..] = self.prefix;
+                if flags != 0 && !self.has_flags {
+                    let status = super::request_body::unasked_flags();
+                    return Err(tonic::Status::invalid_argument(status.message));
+                }
+                let length = u32::from_be_bytes(length);
+                if length > self.max {
+                    return Err(tonic::Status::resource_exhausted(format!(
+                        "a message has {length} bytes, of at most {}",
+                        self.max
+                    )));
+                }
+                // A part of a message is never longer than memory.
+                let length = usize::try_from(length).unwrap_or(usize::MAX);
+                (self.filled, self.rest) = (0, length);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl http_body::Body for LengthCheck {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        let frame = ready!(this.inner.as_mut().poll_frame(cx));
+        if let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+            && let Err(status) = this.check(data)
+        {
+            return Poll::Ready(Some(Err(status.into())));
+        }
+        // gRPC has no trailers of requests.
+        match frame {
+            Some(Ok(frame)) if frame.is_trailers() => Poll::Ready(None),
+            frame => Poll::Ready(frame),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    fn check(max: u32, pieces: &[&[u8]]) -> Result<(), tonic::Code> {
+        let body = super::super::body::boxed(tonic::body::Body::empty());
+        let mut check = LengthCheck::new(body, max);
+        pieces.iter().try_for_each(|piece| check.check(piece)).map_err(|status| status.code())
+    }
+
+    #[test]
+    fn messages_are_measured_however_they_are_split() {
+        let stream = b"\0\0\0\0\x03abc\0\0\0\0\0\0\0\0\0\x04defg";
+        for split in 0..stream.len() {
+            let (first, second) = stream.split_at(split);
+            assert_eq!(check(4, &[first, second]), Ok(()));
+            assert_eq!(check(3, &[first, second]), Err(tonic::Code::ResourceExhausted));
+        }
+    }
+
+    #[test]
+    fn responses_that_are_not_of_grpc_have_a_status() {
+        let mut headers = HeaderMap::new();
+        let code = |status: u16, headers: &HeaderMap| {
+            check_head(StatusCode::from_u16(status).unwrap(), headers).map_err(|status| status.code)
+        };
+        assert_eq!(code(404, &headers), Err(Code::Unimplemented));
+        assert_eq!(code(503, &headers), Err(Code::Unavailable));
+        assert_eq!(code(200, &headers), Err(Code::Unknown));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc+proto"));
+        assert_eq!(code(200, &headers), Ok(()));
+        assert_eq!(code(502, &headers), Err(Code::Unavailable));
+    }
+}

@@ -1,0 +1,161 @@
+//! grpc-web: gRPC's messages as they are, and its trailers as a last frame of the body, all of it in
+//! base64 if the client cannot read bytes.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Response};
+use http_body::Frame;
+
+use super::body::{BoxError, RequestBody};
+use super::builder::Settings;
+use super::{Body, Inner, error};
+use crate::catalog::Catalog;
+use crate::dialect::framing::{Envelope, TextDecoder, encode_header_block, encode_text};
+use crate::metadata::Part;
+use crate::status::{GRPC_STATUS, Status};
+use crate::upstream::UpstreamBody;
+
+const BINARY: HeaderValue = HeaderValue::from_static("application/grpc-web+proto");
+const TEXT: HeaderValue = HeaderValue::from_static("application/grpc-web-text+proto");
+
+impl Inner {
+    /// Answers a call of grpc-web.
+    pub(super) async fn grpc_web(
+        &self,
+        catalog: &Catalog,
+        mut head: Parts,
+        body: RequestBody,
+        is_text: bool,
+    ) -> Response<Body> {
+        // A client that sends bytes may ask for text.
+        let is_text_wanted = match head.headers.get(ACCEPT).map(HeaderValue::as_bytes) {
+            Some(accept) if accept.starts_with(b"application/grpc-web-text") => true,
+            Some(accept) if accept.starts_with(b"application/grpc-web") => false,
+            _ => is_text,
+        };
+        let content_type = if is_text_wanted { TEXT } else { BINARY };
+        head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        let body = if is_text { Box::pin(TextBody::new(body)) as RequestBody } else { body };
+        let mut response = match self.pass(catalog, head, body).await {
+            Ok(response) => {
+                // A response without messages has its status in the headers, and no frame.
+                let is_over = response.headers().contains_key(GRPC_STATUS);
+                let settings = Arc::clone(&self.settings);
+                let web = |body| WebBody { inner: Some(body), is_text: is_text_wanted, settings };
+                response.map(|body| if is_over { Body::default() } else { Body::stream(web(body)) })
+            }
+            Err(status) => return error::trailers_only(&status, content_type),
+        };
+        response.headers_mut().insert(CONTENT_TYPE, content_type);
+        response
+    }
+}
+
+/// A request body in base64.
+struct TextBody {
+    inner: RequestBody,
+    decoder: TextDecoder,
+    is_over: bool,
+}
+
+impl TextBody {
+    fn new(inner: RequestBody) -> Self {
+        Self { inner, decoder: TextDecoder::default(), is_over: false }
+    }
+}
+
+impl http_body::Body for TextBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        while !this.is_over {
+            let decoded = match ready!(this.inner.as_mut().poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(text) => this.decoder.decode(&text),
+                    // gRPC has no trailers of requests.
+                    Err(_) => continue,
+                },
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => {
+                    this.is_over = true;
+                    this.decoder.finish().map(|()| Bytes::new())
+                }
+            };
+            match decoded {
+                Ok(data) if data.is_empty() => {}
+                Ok(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Err(error) => {
+                    let status = tonic::Status::invalid_argument(error.to_string());
+                    return Poll::Ready(Some(Err(status.into())));
+                }
+            }
+        }
+        Poll::Ready(None)
+    }
+}
+
+/// The body of a response.
+struct WebBody {
+    /// `None` once the call is over.
+    inner: Option<UpstreamBody>,
+    is_text: bool,
+    settings: Arc<Settings>,
+}
+
+impl WebBody {
+    fn frame(&self, data: Bytes) -> Frame<Bytes> {
+        // Each piece is padded, so that the client can decode it as it arrives.
+        Frame::data(if self.is_text { encode_text(&data).into() } else { data })
+    }
+
+    fn trailers(&self, trailers: &HeaderMap) -> Result<Frame<Bytes>, BoxError> {
+        let mut frame = BytesMut::new();
+        Envelope::encode(Envelope::TRAILERS, &encode_header_block(trailers), &mut frame)?;
+        Ok(self.frame(frame.freeze()))
+    }
+}
+
+impl http_body::Body for WebBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
+        let trailers = match ready!(Pin::new(inner).poll_frame(cx)) {
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => return Poll::Ready(Some(Ok(this.frame(data)))),
+                Err(frame) => {
+                    let trailers = frame.into_trailers().unwrap_or_default();
+                    this.settings.native_headers(Part::Trailers, &trailers)
+                }
+            },
+            Some(Err(status)) => {
+                let mut trailers = HeaderMap::new();
+                error::from_channel(&status).set_trailers(&mut trailers);
+                trailers
+            }
+            None => {
+                let mut trailers = HeaderMap::new();
+                let message = "the upstream ended the call without a status";
+                Status::new(crate::status::Code::Internal, message).set_trailers(&mut trailers);
+                trailers
+            }
+        };
+        this.inner = None;
+        Poll::Ready(Some(this.trailers(&trailers)))
+    }
+}

@@ -1,0 +1,321 @@
+//! JSON over HTTP: routes of HTTP rules, and methods by their path.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
+use tokio::time::{Instant, timeout_at};
+
+use super::body::RequestBody;
+use super::call::{Failure, Once, Prepared, Reply, UnaryReply};
+use super::messages::End;
+use super::reply_body::{Calling, ReplyBody, StreamForm};
+use super::request_body::{Input, TranscodedBody, read_whole};
+use super::transcoder::{RequestWriter, ResponsePrinter, any_to_json, invalid};
+use super::{Body, Inner, error};
+use crate::catalog::{MethodEntry, RouteBody, RouteTarget};
+use crate::deadline::TimeoutForm;
+use crate::dialect::framing::{JsonStreamForm, JsonStreamWriter};
+use crate::dispatch::{Codec, MediaType, RequestHead};
+use crate::metadata::{Convention, Part};
+use crate::route::Match;
+use crate::route::binding::{Bindings, Schema as _, parse_query};
+use crate::status::{Code, Status, rest_body};
+use crate::transcode::{FieldPath, json_to_wire, mask_of_body, put_mask};
+
+/// Maximum time for which the headers of a stream's response wait for the first message, so that an
+/// error before it has its own HTTP status. Longer waits end in load balancers' timeouts.
+const MAX_WAIT_FOR_FIRST: Duration = Duration::from_secs(1);
+
+/// A call by JSON.
+pub(super) struct JsonCall {
+    target: RouteTarget,
+    /// The part of the request that path and query give, on the wire.
+    bound: Vec<u8>,
+    is_pretty: bool,
+    /// The request's only field mask, unless the query gives it.
+    mask: Option<FieldPath>,
+}
+
+impl JsonCall {
+    /// Creates the call of a method by its path, without an HTTP rule.
+    pub(super) fn of_method(method: Arc<MethodEntry>) -> Self {
+        let target = RouteTarget { method, body: RouteBody::Whole, response_body: None };
+        Self { target, bound: Vec::new(), is_pretty: false, mask: None }
+    }
+
+    /// Creates the call of a route.
+    ///
+    /// # Errors
+    /// `invalid_argument` if a value of the path or the query is not one of its field.
+    pub(super) fn of_route(
+        found: &Match<'_, '_, RouteTarget>,
+        query: Option<&str>,
+        inner: &Inner,
+    ) -> Result<Self, Status> {
+        let target = found.value().clone();
+        let tables = target.method.schema().tables();
+        let wrong =
+            |error: &dyn std::fmt::Display| Status::new(Code::InvalidArgument, error.to_string());
+        let mut bindings = Bindings::new(tables, target.method.input());
+        for binding in found.bindings() {
+            bindings
+                .bind_variable(binding.field_path, &binding.value)
+                .map_err(|error| wrong(&error))?;
+        }
+        let mut is_pretty = false;
+        let mut mask = FieldPath::of_only_mask(tables, target.method.input());
+        if let RouteBody::Field(path) = &target.body {
+            bindings.exclude(path.text());
+        }
+        if let Some(query) = query.filter(|_| target.body != RouteBody::Whole) {
+            for (name, value) in parse_query(query).map_err(|error| wrong(&error))? {
+                is_pretty |= name == "pretty" && matches!(&*value, "" | "true");
+                bindings.bind_parameter(&name, &value).map_err(|error| wrong(&error))?;
+                if !value.is_empty() {
+                    let number = |name: &str| {
+                        tables.field(target.method.input(), name).map(|field| field.number)
+                    };
+                    mask = mask.filter(|mask| number(mask.text()) != number(&name));
+                }
+            }
+        }
+        let mut bound = Vec::new();
+        if !bindings.is_empty() {
+            let (id, json) = (target.method.input(), bindings.to_json());
+            // A zero in the path wins over the body as well.
+            let options = inner.settings.parse.clone().write_zeros(true);
+            json_to_wire(tables, id, json.as_bytes(), &mut bound, &options)
+                .map_err(|error| invalid(&error))?;
+        }
+        Ok(Self { target, bound, is_pretty, mask })
+    }
+
+    fn descriptor(&self) -> &crate::descriptor::Method {
+        self.target.method.descriptor()
+    }
+}
+
+impl Inner {
+    /// Answers a call by JSON.
+    pub(super) async fn json(
+        self: &Arc<Self>,
+        call: JsonCall,
+        head: Parts,
+        body: RequestBody,
+    ) -> Response<Body> {
+        let is_bidi = call.descriptor().client_streaming && call.descriptor().server_streaming;
+        if is_bidi && head.version < Version::HTTP_2 {
+            let message = "a stream in both directions needs HTTP/2, or a WebSocket";
+            return error::http(StatusCode::HTTP_VERSION_NOT_SUPPORTED, message);
+        }
+        // Pages of other origins can send every other type without asking first.
+        let media_type = RequestHead::new(&head, false).media_type();
+        let is_json = matches!(media_type, MediaType::Json | MediaType::Missing);
+        if call.target.body != RouteBody::None && !is_json {
+            let message = "the content type of the request must be application/json";
+            return error::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
+        }
+        let method = Arc::clone(&call.target.method);
+        match self.answer_json(call, &head, body).await {
+            Ok(response) => response,
+            Err(failure) => self.json_failure(&method, &failure),
+        }
+    }
+
+    async fn answer_json(
+        self: &Arc<Self>,
+        call: JsonCall,
+        head: &Parts,
+        body: RequestBody,
+    ) -> Result<Response<Body>, Failure> {
+        let prepared = self.prepare(Convention::Rest, TimeoutForm::Server, head)?;
+        let (client_streaming, server_streaming) =
+            (call.descriptor().client_streaming, call.descriptor().server_streaming);
+        let JsonCall { target, bound, is_pretty, mask } = call;
+        let max_length = self.settings.max_message_length;
+        let mut writer = RequestWriter {
+            method: Arc::clone(&target.method),
+            codec: Codec::Json,
+            body: target.body,
+            bound,
+            options: self.settings.parse.clone(),
+            max_length,
+        };
+        let printer = ResponsePrinter {
+            method: Arc::clone(&target.method),
+            field: target.response_body,
+            options: self.settings.print.clone().pretty(is_pretty && !server_streaming),
+        };
+        let body = if client_streaming {
+            let input = Input::values(max_length);
+            Box::pin(TranscodedBody::new(body, input, writer)) as RequestBody
+        } else {
+            let json = match &writer.body {
+                RouteBody::None => bytes::Bytes::new(),
+                _ => read_whole(body, max_length, prepared.deadline).await?,
+            };
+            if let Some(mask) = mask.filter(|_| head.method == Method::PATCH) {
+                add_mask(&mut writer, &mask, &json)?;
+            }
+            Box::pin(Once(Some(writer.write(&json)?)))
+        };
+        if server_streaming {
+            let form = JsonStream {
+                writer: self.stream_writer(&head.headers),
+                printer,
+                inner: Arc::clone(self),
+            };
+            return self.json_stream(target.method, prepared, body, form).await;
+        }
+        let reply = self.call_unary(&target.method, prepared, body).await?;
+        let UnaryReply { headers, message, trailers } = reply;
+        let json = printer.print(&message).map_err(|status| Failure {
+            headers: headers.clone(),
+            end: End { status, trailers: trailers.clone() },
+        })?;
+        let mut response = Response::new(Body::whole(json));
+        *response.headers_mut() = self.json_headers(&headers, &trailers);
+        response.headers_mut().insert(CONTENT_TYPE, error::JSON);
+        Ok(response)
+    }
+
+    /// Returns the headers of a response for the metadata of the upstream.
+    fn json_headers(&self, headers: &HeaderMap, trailers: &HeaderMap) -> HeaderMap {
+        let policy = &self.settings.metadata;
+        let mut response = policy.response_headers(Convention::Rest, Part::Headers, headers);
+        let trailers = policy.response_headers(Convention::Rest, Part::Trailers, trailers);
+        for (name, value) in &trailers {
+            response.append(name, value.clone());
+        }
+        response
+    }
+
+    /// Returns the response to a call that failed before its first message.
+    pub(super) fn json_failure(&self, method: &MethodEntry, failure: &Failure) -> Response<Body> {
+        let status = &failure.end.status;
+        let schema = method.schema();
+        let body = rest_body(status, |detail| any_to_json(schema, detail));
+        let mut response = error::json(status.code.http_status(), body);
+        let metadata = self.json_headers(&failure.headers, &failure.end.trailers);
+        for (name, value) in &metadata {
+            response.headers_mut().append(name, value.clone());
+        }
+        response
+    }
+
+    fn stream_writer(&self, headers: &HeaderMap) -> JsonStreamWriter {
+        let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+        let accept = accept.unwrap_or_default();
+        let form = if accept.contains("text/event-stream") {
+            JsonStreamForm::Events
+        } else if self.settings.array_streams && !accept.contains("ndjson") {
+            JsonStreamForm::Array
+        } else {
+            JsonStreamForm::Lines
+        };
+        JsonStreamWriter::new(form)
+    }
+
+    /// Answers with a stream. The headers of the response wait for the first message, but not for
+    /// long.
+    async fn json_stream(
+        self: &Arc<Self>,
+        method: Arc<MethodEntry>,
+        prepared: Prepared,
+        body: RequestBody,
+        form: JsonStream,
+    ) -> Result<Response<Body>, Failure> {
+        let content_type = form.writer.form().content_type();
+        let is_events = form.writer.form() == JsonStreamForm::Events;
+        let until = Instant::now() + MAX_WAIT_FOR_FIRST;
+        let inner = Arc::clone(self);
+        let mut calling: Calling =
+            Box::pin(async move { inner.call(&method, prepared, body).await });
+        let mut metadata = HeaderMap::new();
+        let body = match timeout_at(until, &mut calling).await {
+            Err(_) => ReplyBody::calling(calling, form),
+            Ok(reply) => {
+                let Reply { headers, mut messages } = reply?;
+                let first = match timeout_at(until, messages.next()).await {
+                    Err(_) => None,
+                    Ok(Ok(first)) => Some(first),
+                    Ok(Err(end)) if end.status.code == Code::Ok => None,
+                    Ok(Err(end)) => return Err(Failure { headers, end }),
+                };
+                metadata = self.json_headers(&headers, &HeaderMap::new());
+                ReplyBody::messages(messages, first, form)
+            }
+        };
+        let mut response = Response::new(Body::stream(body));
+        *response.headers_mut() = metadata;
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if is_events {
+            response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+            // nginx otherwise collects the events.
+            let buffering = HeaderName::from_static("x-accel-buffering");
+            response.headers_mut().insert(buffering, HeaderValue::from_static("no"));
+        }
+        Ok(response)
+    }
+}
+
+/// Adds the mask of the fields that the body of a `PATCH` gives, if the body is another field.
+fn add_mask(writer: &mut RequestWriter, mask: &FieldPath, json: &[u8]) -> Result<(), Status> {
+    let RouteBody::Field(field) = &writer.body else { return Ok(()) };
+    let tables = writer.method.schema().tables();
+    let Some(message) = field.message(tables).filter(|_| field != mask) else { return Ok(()) };
+    if !json.trim_ascii().is_empty() {
+        let paths = mask_of_body(tables, message, json, &writer.options);
+        let paths = paths.map_err(|error| invalid(&error))?;
+        put_mask(tables, mask, &paths, &mut writer.bound);
+    }
+    Ok(())
+}
+
+/// A stream of JSON values.
+struct JsonStream {
+    writer: JsonStreamWriter,
+    printer: ResponsePrinter,
+    inner: Arc<Inner>,
+}
+
+impl StreamForm for JsonStream {
+    fn message(&mut self, wire: &[u8], out: &mut BytesMut) -> Result<(), Status> {
+        let json = self.printer.print(wire)?;
+        let json = std::str::from_utf8(&json)
+            .map_err(|_| Status::new(Code::Internal, "the response is not UTF-8"))?;
+        self.writer.write_message(json, out);
+        Ok(())
+    }
+
+    fn end(&mut self, end: &End, out: &mut BytesMut) {
+        let schema = self.printer.method.schema();
+        let status = rest_body(&end.status, |detail| any_to_json(schema, detail));
+        if end.status.code != Code::Ok {
+            self.writer.write_error(&status, out);
+        }
+        let policy = &self.inner.settings.metadata;
+        let trailers = policy.response_headers(Convention::Rest, Part::Trailers, &end.trailers);
+        let mut names = serde_json::Map::new();
+        for (name, value) in &trailers {
+            if let Ok(value) = value.to_str() {
+                let values =
+                    names.entry(name.as_str()).or_insert_with(|| Vec::<String>::new().into());
+                if let Some(values) = values.as_array_mut() {
+                    values.push(value.into());
+                }
+            }
+        }
+        // The map is JSON.
+        let trailers = serde_json::Value::Object(names);
+        self.writer.write_end(&format!("{{\"status\":{status},\"trailers\":{trailers}}}"), out);
+    }
+
+    fn keep_alive(&mut self, out: &mut BytesMut) {
+        self.writer.write_keep_alive(out);
+    }
+}

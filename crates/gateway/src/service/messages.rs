@@ -1,0 +1,124 @@
+//! The messages of a gRPC response, and its end.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::Body as _;
+
+use super::error;
+use crate::dialect::framing::{EnvelopeDecoder, EnvelopeError, EnvelopeFormat};
+use crate::status::{Code, Status};
+use crate::upstream::UpstreamBody;
+
+/// The messages of a response. Dropping it cancels the call.
+pub(super) struct Messages {
+    /// `None` once the call is over.
+    body: Option<UpstreamBody>,
+    decoder: EnvelopeDecoder,
+    end: Option<End>,
+}
+
+/// The end of a call.
+#[derive(Clone, Debug)]
+pub(super) struct End {
+    pub(super) status: Status,
+    /// The trailers. Empty if the status was in the headers of the response.
+    pub(super) trailers: HeaderMap,
+}
+
+impl End {
+    /// Creates an end without trailers.
+    pub(super) fn failed(status: Status) -> Self {
+        Self { status, trailers: HeaderMap::new() }
+    }
+}
+
+impl Messages {
+    /// Creates the messages of a response with these headers.
+    pub(super) fn new(headers: &HeaderMap, body: UpstreamBody, max_length: u32) -> Self {
+        // The headers of a response without messages are its trailers as well.
+        let end = Status::from_trailers(headers).map(End::failed);
+        let body = if end.is_none() { Some(body) } else { None };
+        let decoder = EnvelopeDecoder::new(EnvelopeFormat::Grpc, max_length);
+        Self { body, decoder, end }
+    }
+
+    /// Returns the next message, or the end of the call. After the end, returns the end again.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> Result<Bytes, End> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, End>> {
+        loop {
+            if let Some(end) = &self.end {
+                return Poll::Ready(Err(end.clone()));
+            }
+            match self.decoder.next_envelope() {
+                Ok(Some(envelope)) if !envelope.is_compressed() => {
+                    return Poll::Ready(Ok(envelope.payload));
+                }
+                Ok(Some(_)) => {
+                    // The gateway accepts no compression.
+                    let status = Status::new(Code::Internal, "a compressed message, unasked");
+                    return Poll::Ready(Err(self.finish(End::failed(status))));
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    let end = End::failed(envelope_error(error));
+                    return Poll::Ready(Err(self.finish(end)));
+                }
+            }
+            let Some(body) = &mut self.body else {
+                return Poll::Ready(Err(self.finish(End::failed(without_status()))));
+            };
+            let end = match ready!(Pin::new(body).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => {
+                        self.decoder.push(data);
+                        continue;
+                    }
+                    Err(frame) => self.end_of(frame.into_trailers().unwrap_or_default()),
+                },
+                Some(Err(status)) => End::failed(error::from_channel(&status)),
+                None => End::failed(without_status()),
+            };
+            return Poll::Ready(Err(self.finish(end)));
+        }
+    }
+
+    fn end_of(&self, trailers: HeaderMap) -> End {
+        let Some(status) = Status::from_trailers(&trailers) else {
+            return End::failed(without_status());
+        };
+        match self.decoder.finish() {
+            Err(error) if status.code == Code::Ok => End::failed(envelope_error(error)),
+            _ => End { status, trailers },
+        }
+    }
+
+    /// Ends the call: the stream is reset if it has not ended by itself.
+    fn finish(&mut self, end: End) -> End {
+        self.body = None;
+        self.end = Some(end.clone());
+        end
+    }
+}
+
+/// Returns the status of a call whose messages cannot be read.
+pub(super) fn envelope_error(error: EnvelopeError) -> Status {
+    let code = match error {
+        EnvelopeError::TooLong { .. } => Code::ResourceExhausted,
+        _ => Code::Internal,
+    };
+    Status::new(code, error.to_string())
+}
+
+fn without_status() -> Status {
+    Status::new(Code::Internal, "the upstream ended the call without a status")
+}

@@ -1,0 +1,185 @@
+//! Bodies of requests: read whole, or message by message.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http_body::Frame;
+use tokio::time::{Instant, timeout_at};
+
+use super::body::{BoxError, RequestBody};
+use super::call::too_long;
+use super::compression::Compression;
+use super::messages::envelope_error;
+use super::transcoder::RequestWriter;
+use crate::dialect::framing::{
+    Envelope, EnvelopeDecoder, EnvelopeFormat, JsonSplitError, JsonSplitter,
+};
+use crate::status::{Code, Status};
+
+/// Reads a body, which is not longer than a message.
+pub(super) async fn read_whole(
+    body: RequestBody,
+    max_length: u32,
+    deadline: Option<Instant>,
+) -> Result<Bytes, Status> {
+    let reading = read(body, max_length);
+    let Some(deadline) = deadline else { return reading.await };
+    let read = timeout_at(deadline, reading).await;
+    read.unwrap_or_else(|_| {
+        Err(Status::new(Code::DeadlineExceeded, "the request did not arrive in time"))
+    })
+}
+
+async fn read(mut body: RequestBody, max_length: u32) -> Result<Bytes, Status> {
+    let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
+    loop {
+        let frame = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await;
+        let data = match frame {
+            None => break,
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            Some(Err(_)) => {
+                return Err(Status::new(Code::Canceled, "the request did not arrive whole"));
+            }
+        };
+        let length = first.len() + rest.len() + data.len();
+        if length > max_length as usize {
+            return Err(too_long(length, max_length));
+        }
+        // A body that arrives in one piece is not copied.
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+            continue;
+        }
+        if rest.is_empty() {
+            rest.extend_from_slice(&first);
+            first = Bytes::new();
+        }
+        rest.extend_from_slice(&data);
+    }
+    Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+/// A stream of requests.
+pub(super) enum Input {
+    /// Concatenated values of JSON, or one array.
+    Values(JsonSplitter),
+    /// Connect's envelopes.
+    Envelopes { decoder: EnvelopeDecoder, compression: Compression, max_length: u32 },
+}
+
+impl Input {
+    pub(super) fn values(max_length: u32) -> Self {
+        Self::Values(JsonSplitter::new(max_length as usize))
+    }
+
+    pub(super) fn envelopes(compression: Compression, max_length: u32) -> Self {
+        let decoder = EnvelopeDecoder::new(EnvelopeFormat::Connect, max_length);
+        Self::Envelopes { decoder, compression, max_length }
+    }
+
+    fn push(&mut self, data: Bytes) {
+        match self {
+            Self::Values(splitter) => splitter.push(data),
+            Self::Envelopes { decoder, .. } => decoder.push(data),
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        match self {
+            Self::Values(splitter) => splitter.next_value().map_err(|error| split_error(&error)),
+            Self::Envelopes { decoder, compression, max_length } => {
+                let envelope = decoder.next_envelope().map_err(envelope_error)?;
+                envelope.map(|envelope| payload(envelope, *compression, *max_length)).transpose()
+            }
+        }
+    }
+
+    fn finish(&mut self) -> Result<Option<Bytes>, Status> {
+        match self {
+            Self::Values(splitter) => splitter.finish().map_err(|error| split_error(&error)),
+            Self::Envelopes { decoder, .. } => {
+                decoder.finish().map_err(envelope_error)?;
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Returns the message in an envelope.
+fn payload(envelope: Envelope, compression: Compression, max_length: u32) -> Result<Bytes, Status> {
+    match (envelope.flags, compression) {
+        (0, _) => Ok(envelope.payload),
+        (Envelope::COMPRESSED, Compression::Gzip) => {
+            compression.decompress(envelope.payload, max_length)
+        }
+        _ => Err(unasked_flags()),
+    }
+}
+
+/// Returns the status of a message of Connect with flags that the request has not announced.
+pub(super) fn unasked_flags() -> Status {
+    let message = "a message has flags for an end, or for a compression that was not announced";
+    Status::new(Code::InvalidArgument, message)
+}
+
+fn split_error(error: &JsonSplitError) -> Status {
+    let code = match error {
+        JsonSplitError::TooLong { .. } => Code::ResourceExhausted,
+        _ => Code::InvalidArgument,
+    };
+    Status::new(code, error.to_string())
+}
+
+/// A request body that is made of other messages as they arrive.
+pub(super) struct TranscodedBody {
+    inner: RequestBody,
+    input: Input,
+    writer: RequestWriter,
+    has_ended: bool,
+}
+
+impl TranscodedBody {
+    pub(super) fn new(inner: RequestBody, input: Input, writer: RequestWriter) -> Self {
+        Self { inner, input, writer, has_ended: false }
+    }
+
+    fn next(&mut self) -> Result<Option<Bytes>, Status> {
+        let json = if self.has_ended { self.input.finish() } else { self.input.next() }?;
+        json.map(|json| self.writer.write(&json)).transpose()
+    }
+}
+
+impl http_body::Body for TranscodedBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        loop {
+            match this.next() {
+                Ok(Some(message)) => return Poll::Ready(Some(Ok(Frame::data(message)))),
+                Ok(None) if this.has_ended => return Poll::Ready(None),
+                Ok(None) => {}
+                Err(status) => {
+                    // The call ends with this status.
+                    let code = tonic::Code::from(i32::try_from(status.code.number()).unwrap_or(2));
+                    let status = tonic::Status::new(code, status.message);
+                    return Poll::Ready(Some(Err(status.into())));
+                }
+            }
+            match ready!(this.inner.as_mut().poll_frame(cx)) {
+                None => this.has_ended = true,
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        this.input.push(data);
+                    }
+                }
+            }
+        }
+    }
+}
