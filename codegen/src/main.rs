@@ -11,24 +11,22 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::{env, fs};
 
-/// A service's definition and the file generated from it, in the crate's folder.
-struct Service {
+/// The definitions of a crate, in its folder `proto`. What is generated is in `src/generated`.
+struct Definitions {
     folder: &'static str,
-    definition: &'static str,
-    generated: &'static str,
+    files: &'static [&'static str],
+    /// Whether `descriptors.bin`, the file descriptor set with comments, is among what is generated.
+    descriptors: bool,
 }
 
-const SERVICES: [Service; 2] = [
-    Service {
-        folder: "crates/grpc/testing",
-        definition: "testing.proto",
-        generated: "sockeye.testing.rs",
+const DEFINITIONS: [Definitions; 3] = [
+    Definitions {
+        folder: "crates/gateway/testing",
+        files: &["echo.proto", "reflection_v1.proto", "reflection_v1alpha.proto", "health.proto"],
+        descriptors: true,
     },
-    Service {
-        folder: "demo/service",
-        definition: "demo.proto",
-        generated: "sockeye.demo.v1.rs",
-    },
+    Definitions { folder: "crates/grpc/testing", files: &["testing.proto"], descriptors: false },
+    Definitions { folder: "demo/service", files: &["demo.proto"], descriptors: false },
 ];
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -39,36 +37,50 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         _ => return Err("usage: sockeye-codegen [--check]".into()),
     };
     let mut status = ExitCode::SUCCESS;
-    for service in &SERVICES {
-        let path = service.path();
-        let code = service.generate()?;
-        if !check {
-            fs::write(&path, code)?;
-            println!("wrote {}", path.display());
-        } else if fs::read_to_string(&path)? != code {
-            eprintln!("{} is not what {} generates", path.display(), service.definition);
-            status = ExitCode::FAILURE;
+    for definitions in &DEFINITIONS {
+        let folder = definitions.folder().join("src/generated");
+        for generated in definitions.generate()? {
+            let name = generated.file_name().expect("a file of the folder");
+            // Options of methods, which are read from the descriptors.
+            if name == "google.api.rs" {
+                continue;
+            }
+            let path = folder.join(name);
+            let content = fs::read(&generated)?;
+            if !check {
+                fs::write(&path, content)?;
+                println!("wrote {}", path.display());
+            } else if fs::read(&path).ok() != Some(content) {
+                eprintln!("{} is not what the definitions generate", path.display());
+                status = ExitCode::FAILURE;
+            }
         }
     }
     Ok(status)
 }
 
-impl Service {
+impl Definitions {
     fn folder(&self) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(self.folder)
     }
 
-    fn path(&self) -> PathBuf {
-        self.folder().join("src/generated").join(self.generated)
-    }
-
-    fn generate(&self) -> Result<String, Box<dyn Error>> {
-        let files = protox::compile([self.definition], [self.folder().join("proto")])?;
-        let output = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/generated");
+    /// Generates into a folder of the build, and returns the files.
+    fn generate(&self) -> Result<Vec<PathBuf>, Box<dyn Error>> {
+        let output =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("target/generated").join(self.folder);
+        let _ = fs::remove_dir_all(&output);
         fs::create_dir_all(&output)?;
+        let mut compiler = protox::Compiler::new([self.folder().join("proto")])?;
+        compiler.include_imports(true).include_source_info(true).open_files(self.files)?;
+        if self.descriptors {
+            fs::write(output.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
+        }
         // The stubs take any channel: tonic's own does not exist in a browser.
         let generator = tonic_prost_build::configure().build_transport(false).out_dir(&output);
-        generator.compile_fds(files)?;
-        Ok(fs::read_to_string(output.join(self.generated))?)
+        generator.compile_fds(compiler.file_descriptor_set())?;
+        let files = fs::read_dir(&output)?.map(|entry| entry.map(|entry| entry.path()));
+        let mut files = files.collect::<Result<Vec<_>, _>>()?;
+        files.sort();
+        Ok(files)
     }
 }

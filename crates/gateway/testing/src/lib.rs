@@ -15,4 +15,4 @@ pub use reflection::ReflectionVersion;
 pub use server::{Options, Server};
 
 /// The encoded `FileDescriptorSet` of all services.
-pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+pub const DESCRIPTORS: &[u8] = include_bytes!("generated/descriptors.bin");
