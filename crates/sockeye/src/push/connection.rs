@@ -180,11 +180,11 @@ impl Connection {
         self.unwritten() >= self.workers.max_unwritten
     }
 
-    /// Records that commands of handles to send prepared messages of `length` bytes were executed.
+    /// Records that commands of handles to send prepared messages of `size` bytes were executed.
     #[inline]
-    pub(super) fn on_prepared_executed(&self, length: usize) {
+    pub(super) fn on_prepared_executed(&self, size: usize) {
         if let Some(handle) = self.handle.0.get() {
-            handle.capacity().on_executed(length);
+            handle.capacity().on_executed(size);
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use sockeye_proto::{CloseCode, Message, Prepared, UsageError, Utf8Bytes};
 
 use super::command_queue::{Command, Workers};
-use super::send_capacity::SendCapacity;
+use super::send_capacity::{SendCapacity, wire_bound};
 use super::{Broadcaster, ConnectionId};
 use crate::close_payload::ClosePayload;
 use crate::{Error, Multicast};
@@ -76,7 +76,7 @@ impl Handle {
     /// # Errors
     /// Same as [`send`](Self::send).
     pub fn send_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
-        self.shared.capacity.reserve(prepared.len());
+        self.shared.capacity.reserve(wire_bound(prepared.len()));
         self.post_prepared(prepared)
     }
 
@@ -90,7 +90,7 @@ impl Handle {
     /// Same as [`send`](Self::send). [`HandleError::Full`] also when the peer does not read: until
     /// all output was written.
     pub fn try_send_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
-        self.try_reserve(prepared.len())?;
+        self.try_reserve(wire_bound(prepared.len()))?;
         self.post_prepared(prepared)
     }
 
@@ -107,12 +107,12 @@ impl Handle {
     /// one for each thread.
     pub fn try_send_multicast(&self, multicast: &mut Multicast) -> Result<(), HandleError> {
         self.check_open()?;
-        let length = multicast.prepared().len();
-        self.try_reserve(length)?;
+        let size = wire_bound(multicast.prepared().len());
+        self.try_reserve(size)?;
         if multicast.worker_lists().add(&self.shared.workers, self.id()) {
             return Ok(());
         }
-        self.shared.capacity.cancel(length);
+        self.shared.capacity.cancel(size);
         self.shared.workers.check_running(self.id())?;
         Err(HandleError::Full)
     }
@@ -127,23 +127,26 @@ impl Handle {
         let Shared { capacity, workers, .. } = &*self.shared;
         let is_over = || self.is_closed() || self.shared.end.get().is_some();
         capacity
-            .wait_until(|| is_over() || capacity.has_capacity(length, workers.max_unwritten))
+            .wait_until(|| {
+                is_over() || capacity.has_capacity(wire_bound(length), workers.max_unwritten)
+            })
             .await;
         if !is_over() {
             workers.wait_for_capacity(self.id()).await;
         }
     }
 
-    /// Returns the payload bytes of the prepared messages of this connection's handles that are not
-    /// known to be written: those since the worker had last written all output.
+    /// Returns the size of the prepared messages of this connection's handles that are not known to
+    /// be written, which are those since the worker had last written all output. Each counts with
+    /// what its header and its compression may add, which is an eighth and 16 bytes.
     pub fn unwritten(&self) -> usize {
         self.shared.capacity.unwritten()
     }
 
     /// Counts a prepared message as posted, if the connection has capacity.
     #[inline]
-    fn try_reserve(&self, length: usize) -> Result<(), HandleError> {
-        if self.shared.capacity.try_reserve(length, self.shared.workers.max_unwritten) {
+    fn try_reserve(&self, size: usize) -> Result<(), HandleError> {
+        if self.shared.capacity.try_reserve(size, self.shared.workers.max_unwritten) {
             return Ok(());
         }
         Err(self.refused())
@@ -160,7 +163,7 @@ impl Handle {
     fn post_prepared(&self, prepared: &Prepared) -> Result<(), HandleError> {
         let posted = self.post_command(Command::SendPrepared(self.id(), prepared.clone()));
         if posted.is_err() {
-            self.shared.capacity.cancel(prepared.len());
+            self.shared.capacity.cancel(wire_bound(prepared.len()));
         }
         posted
     }

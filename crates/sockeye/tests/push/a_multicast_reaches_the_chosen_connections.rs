@@ -71,7 +71,8 @@ fn with_one_command_for_all_of_them() {
     assert!(matches!(refused, HandleError::Full), "{refused}");
     assert!(taken > 5, "{taken}");
     let unwritten = connected[0].1.unwritten();
-    assert_eq!(unwritten, taken * message.len(), "a refused message is not counted");
+    let counted = message.len() + message.len() / 8 + 16;
+    assert_eq!(unwritten, taken * counted, "a refused message is not counted");
     server.release.send(()).unwrap();
     for (peer, _) in &mut connected {
         for _ in 0..taken {

@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 use sockeye_proto::Role;
 
 use super::command_queue::{Command, CommandQueue, Workers};
+use super::send_capacity::wire_bound;
 use super::writer::Writer;
 use super::{ConnectionId, Handler, OnPanic};
 use crate::Shutdown;
@@ -310,7 +311,7 @@ impl<H: Handler, S: BackendSocket> Worker<H, S> {
             Command::SendPrepared(id, prepared) => {
                 self.with(id, write, |driver, context| {
                     driver.send_prepared(context, &prepared);
-                    driver.on_prepared_executed(prepared.len());
+                    driver.on_prepared_executed(wire_bound(prepared.len()));
                 });
             }
             Command::Ping(id, payload) => {

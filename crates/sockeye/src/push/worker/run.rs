@@ -7,6 +7,7 @@ use sockeye_proto::frame::{Header, MAX_HEADER_SIZE};
 
 use super::{BackendSocket, ConnectionDriver, KEPT_COMMANDS, Worker, WorkerContext, write_if_full};
 use crate::metrics::Counts;
+use crate::push::send_capacity::wire_bound;
 use crate::push::{ConnectionId, Handler};
 
 /// Maximum total length of the messages of a run that are encoded once for all connections, in
@@ -61,6 +62,7 @@ impl<H: Handler, S: BackendSocket> Worker<H, S> {
         // A connection in several lists has one write in a turn.
         let write_now = is_last || !is_listed;
         let length: usize = messages.iter().map(Prepared::len).sum();
+        let size = messages.iter().map(|prepared| wire_bound(prepared.len())).sum();
         let is_encoded = length <= MAX_ENCODED;
         let (frames, counts) = encode(if is_encoded { &messages } else { &[] });
         self.for_recipients(&recipients, |driver, context| {
@@ -74,7 +76,7 @@ impl<H: Handler, S: BackendSocket> Worker<H, S> {
                 }
             }
             if is_listed {
-                driver.on_prepared_executed(length);
+                driver.on_prepared_executed(size);
             }
             !write_now || write(driver, context)
         });

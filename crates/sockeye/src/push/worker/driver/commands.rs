@@ -35,11 +35,11 @@ impl<S: BackendSocket> ConnectionDriver<S> {
         }
     }
 
-    /// Records that commands of handles to send prepared messages of `length` bytes were executed.
+    /// Records that commands of handles to send prepared messages of `size` bytes were executed.
     #[inline]
-    pub(in crate::push::worker) fn on_prepared_executed(&self, length: usize) {
+    pub(in crate::push::worker) fn on_prepared_executed(&self, size: usize) {
         if let DriverState::Open(connection) = &self.state {
-            connection.on_prepared_executed(length);
+            connection.on_prepared_executed(size);
         }
     }
 
