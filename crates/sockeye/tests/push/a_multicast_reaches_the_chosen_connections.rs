@@ -15,14 +15,14 @@ use crate::serving::Running;
 struct Busy {
     running: Running,
     handles: Receiver<Handle>,
-    busy: Receiver<()>,
+    occupied: Receiver<()>,
     release: Sender<()>,
 }
 
 impl Busy {
     fn start(max_command_bytes: usize) -> Self {
         let (handle_sender, handles) = channel();
-        let ((occupy, busy), (release, released)) = (channel(), channel());
+        let ((occupy, occupied), (release, released)) = (channel(), channel());
         let released = Arc::new(Mutex::new(released));
         let (make, _log) = record(move |connection: &mut Connection, seen: &Seen| match seen {
             Seen::Open(_) => handle_sender.send(connection.handle()).unwrap(),
@@ -33,7 +33,7 @@ impl Busy {
             _ => {}
         });
         let server = Server::new(make).workers(1).max_command_bytes(max_command_bytes);
-        Self { running: Running::start(server), handles, busy, release }
+        Self { running: Running::start(server), handles, occupied, release }
     }
 
     fn connect(&self) -> (Peer, Handle) {
@@ -43,7 +43,7 @@ impl Busy {
 
     fn occupy(&self, peer: &mut Peer) {
         peer.text("be busy");
-        self.busy.recv_timeout(TEST_TIMEOUT).unwrap();
+        self.occupied.recv_timeout(TEST_TIMEOUT).unwrap();
     }
 }
 
