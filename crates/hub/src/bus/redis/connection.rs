@@ -77,7 +77,8 @@ impl Connector {
         address: &Address,
         push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> RedisResult<Connection> {
-        step(async {
+        // The state of a TLS handshake is large, and connecting is rare.
+        Box::pin(step(async {
             match address {
                 Address::Tcp { host, port } => {
                     let stream = TcpStream::connect((&**host, *port)).await?;
@@ -96,7 +97,7 @@ impl Connector {
                     self.set_up(tokio::net::UnixStream::connect(path).await?, push).await
                 }
             }
-        })
+        }))
         .await
     }
 

@@ -159,7 +159,9 @@ impl Servers {
             connected.push((number, primary?));
         }
         connected.sort_by_key(|(number, _)| *number);
-        connected.into_iter().for_each(|(_, primary)| connections.add(primary));
+        for (_, primary) in connected {
+            connections.add(primary);
+        }
         let channels = keys.partitions_of_messages().flat_map(|partition| {
             [None, Some(node)].map(|to| (partition, keys.messages(partition, to)))
         });
