@@ -13,7 +13,12 @@ const PROBE: &str = "probe";
 
 /// Publishes until the other node receives it: the servers of a broker may know of a subscription
 /// some time after it was made.
-async fn connected(from: &Node, to: &mut Node, room: &RoomName, is_stored: bool) -> Checked {
+pub(super) async fn connected(
+    from: &Node,
+    to: &mut Node,
+    room: &RoomName,
+    is_stored: bool,
+) -> Checked {
     for _ in 0..100 {
         if is_stored {
             from.store_text(room, PROBE, &ample()).await?;

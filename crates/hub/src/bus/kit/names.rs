@@ -1,6 +1,7 @@
 use std::collections::HashSet;
 
 use super::failure::{Checked, broken, equal};
+use super::live::connected;
 use super::node::text;
 use super::{Kit, ample, room};
 use crate::bus::BusEvent;
@@ -68,6 +69,11 @@ pub(super) async fn literal_names(kit: &Kit) -> Checked {
     for name in &names {
         other.bus.subscribe(name, None).await?;
     }
+    let probe = room("probe");
+    other.bus.subscribe(&probe, None).await?;
+    // A broker knows of subscriptions in their order.
+    connected(&publisher, &mut other, &probe, false).await?;
+    while other.event_soon().await.is_some() {}
     for name in &names {
         publisher.publish_live(name, name.as_str()).await?;
     }
@@ -87,6 +93,10 @@ pub(super) async fn literal_names(kit: &Kit) -> Checked {
         other.bus.unsubscribe(name).await?;
         other.follow(name, &retention).await?;
     }
+    let probe = room("probe history");
+    other.follow(&probe, &retention).await?;
+    connected(&publisher, &mut other, &probe, true).await?;
+    while other.event_soon().await.is_some() {}
     for name in &names {
         publisher.store_text(name, name.as_str(), &retention).await?;
     }
