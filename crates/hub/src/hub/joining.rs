@@ -105,7 +105,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 }
             }
             if pin.options.presence {
-                if let Err(error) = self.join_presence(session, room, options.info) {
+                if let Err(error) = self.join_presence(session, room, &options.info) {
                     rooms.leave(member, room);
                     return Err(error.into());
                 }

@@ -116,10 +116,10 @@ impl<S> Shared<S> {
         &self,
         session: &SessionShared<S>,
         room: &RoomName,
-        info: Bytes,
+        info: &[u8],
     ) -> Result<(), PresenceError> {
         // It may be a small part of the session's receive buffer, which it would keep.
-        let info = Bytes::copy_from_slice(&info);
+        let info = Bytes::copy_from_slice(info);
         let profile = Profile { user: session.user.clone(), info };
         self.presence().join(Instant::now(), room, session.id, profile)?;
         self.presence_work.notify_one();

@@ -56,14 +56,14 @@ async fn while_others_publish_to_all_of_them() {
 
     let endpoint = Endpoint::builder(hub().build())
         .on_connect(async |_| {
-            let rooms = ["log 1", "log 2", "log 3"].map(|room| RoomName::new(room).unwrap());
+            let rooms = ["bare 1", "bare 2", "bare 3"].map(|room| RoomName::new(room).unwrap());
             Ok(rooms.into_iter().fold(Accepted::new(()), Accepted::join))
         })
         .build();
     let hub = endpoint.hub().clone();
     let publishing = tokio::spawn(async move {
         for number in 1..=PUBLISHED {
-            for room in ["log 1", "log 2", "log 3"] {
+            for room in ["bare 1", "bare 2", "bare 3"] {
                 hub.room(room).publish(number.to_string()).await.unwrap();
             }
             tokio::task::yield_now().await;
@@ -80,7 +80,7 @@ async fn while_others_publish_to_all_of_them() {
                 let (mut client, reply) = Json::connect_with(&endpoint, request).await;
                 let mut next = [0; 3];
                 for (index, next) in next.iter_mut().enumerate() {
-                    let room = format!("log {}", index + 1);
+                    let room = format!("bare {}", index + 1);
                     let joined = &reply["subs"][&room];
                     let missed = data(joined).len() as u64;
                     *next = joined["offset"].as_u64().unwrap_or_default() + 1;
@@ -97,7 +97,7 @@ async fn while_others_publish_to_all_of_them() {
                 }
                 while is_last && next != [PUBLISHED + 1; 3] {
                     let push = client.push().await;
-                    let index = &push["channel"].as_str().unwrap()[4..];
+                    let index = &push["channel"].as_str().unwrap()[5..];
                     let next = &mut next[index.parse::<usize>().unwrap() - 1];
                     assert_eq!(push["pub"]["data"], json!(*next), "{push}");
                     *next += 1;

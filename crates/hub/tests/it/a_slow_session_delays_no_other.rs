@@ -40,15 +40,14 @@ impl Kind {
 
     /// Connects a member.
     async fn member(self, hub: &Hub, serving: Option<&Serving>, room: &str) -> Member {
-        let before: Vec<_> = hub.sessions().iter().map(|session| session.id()).collect();
-        let mut client = match serving {
-            Some(serving) => serving.client().await,
-            None => {
-                let (client, mut session) = connect(hub).await;
-                session.join(room).await.unwrap();
-                tokio::spawn(async move { while let Ok(Some(_)) = session.recv().await {} });
-                client
-            }
+        let before: Vec<_> = hub.sessions().iter().map(SessionHandle::id).collect();
+        let mut client = if let Some(serving) = serving {
+            serving.client().await
+        } else {
+            let (client, mut session) = connect(hub).await;
+            session.join(room).await.unwrap();
+            tokio::spawn(async move { while let Ok(Some(_)) = session.recv().await {} });
+            client
         };
         assert!(line(&mut client).await.contains("joined"));
         let sessions = hub.sessions();
@@ -127,8 +126,12 @@ async fn delays_no_other(kind: Kind, room: &'static str) {
     assert_eq!(metrics.deliveries, all + metrics.skipped, "{kind:?} {room}: {metrics:?}");
     assert_eq!(metrics.dropped_expired, 0);
     if room == "disconnect" {
-        let unread = metrics.dropped_slow + metrics.discarded;
-        assert_eq!(received + unread as usize, published, "{kind:?}: {metrics:?}");
+        let unread = usize::try_from(metrics.dropped_slow + metrics.discarded).unwrap();
+        // The message that the session's task was sending, if any, was taken from the queue.
+        assert!(
+            (published - 1..=published).contains(&(received + unread)),
+            "{kind:?}: {received} received, {metrics:?}"
+        );
     } else {
         assert_eq!(metrics.dropped_slow, told as u64, "{kind:?} {room}");
         let counts = slow.session.metrics().publications;

@@ -117,7 +117,7 @@ fn an_epoch_is_replaced_with_and_without_a_history() {
 
 #[test]
 fn rooms_that_a_client_makes_without_end_stay_within_the_limits() {
-    let limits = LocalLimits { rooms: 50, bytes: 100_000 };
+    let limits = LocalLimits { bytes: 100_000, rooms: 50 };
     let (mut store, now) = (Store::new(limits), Instant::now());
     let subscribed = subscribe(&mut store, now, &room(0));
     let text = "x".repeat(3_000);
@@ -256,7 +256,7 @@ proptest! {
         rooms in 1_usize..10,
         bytes in 2_000_usize..30_000,
     ) {
-        let limits = LocalLimits { rooms, bytes };
+        let limits = LocalLimits { bytes, rooms };
         let (mut store, mut now) = (Store::new(limits), Instant::now());
         // All positions of each room, with the number of publications before each.
         let mut positions: Vec<Vec<(Position, usize)>> =
