@@ -32,11 +32,13 @@ async fn and_in_a_cluster() {
         server.command::<String>(&announce).await;
         proxies.push(proxy);
     }
-    until(|| async {
-        let nodes = cluster.servers[1].command::<String>("CLUSTER NODES").await;
-        proxies.iter().all(|proxy| nodes.contains(&format!(":{}@", proxy.port)))
-    })
-    .await;
+    for server in &cluster.servers {
+        until(|| async {
+            let nodes = server.command::<String>("CLUSTER NODES").await;
+            proxies.iter().all(|proxy| nodes.contains(&format!(":{}@", proxy.port)))
+        })
+        .await;
+    }
     let url = format!("redis+cluster://127.0.0.1:{}", cluster.servers[1].port);
     let node = Observer::new(Redis::connect(&url).await.unwrap(), 1, 1_000);
     let room = room("orders");

@@ -19,11 +19,13 @@ async fn and_a_failover_by_command_is_followed() {
     let room = room("log");
     node.bus.subscribe(&room, Some(&RETENTION)).await.unwrap();
     let before = node.store(&room, "before").await;
-    assert_eq!(watched.servers[0].command::<i64>("WAIT 1 10000").await, 1);
+    watched.until_replicated().await;
     watched.fail_over().await;
-    // The former primary keeps its connections, and takes writes, for some seconds.
     node.until(|event| matches!(event, BusEvent::Down)).await;
     node.until(|event| matches!(event, BusEvent::Up)).await;
+    // The sentinel lets the former primary take writes for some seconds more.
+    let former = watched.servers[0].command::<String>("INFO replication").await;
+    assert!(former.contains("role:master"), "{former}");
     let after = node.store(&room, "after").await;
     assert_eq!((after.epoch, after.offset), (before.epoch, 2));
     node.until(|event| matches!(event, BusEvent::Stored { .. })).await;
@@ -43,7 +45,7 @@ async fn and_when_it_is_killed_nobody_leaves_and_publications_arrive_again() {
     let nodes = nodes(links);
     let mut members = members(&nodes).await;
     publications_arrive(&nodes, &mut members, "before").await;
-    assert_eq!(watched.servers[0].command::<i64>("WAIT 1 10000").await, 1);
+    watched.until_replicated().await;
     watched.servers[0].kill().await;
     watched.until_replica_is_primary().await;
     // Longer than a lease after the last node has returned.
@@ -64,7 +66,7 @@ async fn and_what_its_replica_had_not_received_is_told_as_a_gap() {
     assert_eq!(line(&mut client).await, "log joined 0");
     let saved = node.room("log").publish("saved").await.unwrap().unwrap();
     assert_eq!(line(&mut client).await, "log 1 saved");
-    assert_eq!(watched.servers[0].command::<i64>("WAIT 1 10000").await, 1);
+    watched.until_replicated().await;
     watched.servers[1].signal("STOP");
     // More than the system keeps of a connection: some of them never leave the primary.
     let mut lost = saved;

@@ -107,11 +107,7 @@ impl Cluster {
         let id = self.id(primary).await;
         let replica = &self.servers[replica];
         replica.command::<String>(&format!("CLUSTER REPLICATE {id}")).await;
-        until(|| async {
-            let info = replica.command::<String>("INFO replication").await;
-            info.contains("master_link_status:up")
-        })
-        .await;
+        until(|| self.servers[primary].is_replicated()).await;
         // The others vote only for what they know as a replica.
         for server in &self.servers {
             until(|| async {

@@ -20,11 +20,7 @@ impl Watched {
             ["--replicaof", "127.0.0.1", &port.to_string()].map(str::to_owned).into()
         });
         let replica = replica.await?;
-        until(|| async {
-            let info = replica.command::<String>("INFO replication").await;
-            info.contains("master_link_status:up")
-        })
-        .await;
+        until(|| primary.is_replicated()).await;
         let sentinel = Server::start_with(|folder| {
             let file = folder.join("sentinel.conf");
             let lines = [
@@ -49,6 +45,11 @@ impl Watched {
         format!("redis+sentinel://127.0.0.1:1,127.0.0.1:{}/hub", self.sentinel.port)
     }
 
+    /// Waits until the replica has received everything.
+    pub(crate) async fn until_replicated(&self) {
+        until(|| self.servers[0].is_replicated()).await;
+    }
+
     /// Makes the replica the primary by command, once the sentinel knows that it can be.
     pub(crate) async fn fail_over(&self) {
         until(|| async {
@@ -63,8 +64,8 @@ impl Watched {
     /// Waits until the replica has become the primary.
     pub(crate) async fn until_replica_is_primary(&self) {
         until(|| async {
-            let info = self.servers[1].command::<String>("INFO replication").await;
-            info.contains("role:master")
+            let info = self.servers[1].try_command::<String>("INFO replication").await;
+            info.is_ok_and(|info| info.contains("role:master"))
         })
         .await;
     }

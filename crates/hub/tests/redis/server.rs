@@ -107,12 +107,26 @@ impl Server {
 
     /// Carries out a command, given as words.
     pub(crate) async fn command<T: FromRedisValue>(&self, words: &str) -> T {
+        self.try_command(words).await.unwrap()
+    }
+
+    /// Carries out a command of a server that may end the connection, as at a failover.
+    pub(crate) async fn try_command<T: FromRedisValue>(&self, words: &str) -> RedisResult<T> {
         let mut words = words.split(' ');
         let mut command = redis::cmd(words.next().unwrap());
         words.for_each(|word| {
             command.arg(word);
         });
-        command.query_async(&mut self.connection().await).await.unwrap()
+        command.query_async(&mut self.connect().await?).await
+    }
+
+    /// Returns whether the server's replica has received everything. A new one receives nothing
+    /// before it has acknowledged its first state, for up to a second.
+    pub(crate) async fn is_replicated(&self) -> bool {
+        let info = self.command::<String>("INFO replication").await;
+        let offset = info.lines().find_map(|line| line.strip_prefix("master_repl_offset:"));
+        let received = format!("state=online,offset={},", offset.unwrap());
+        info.lines().any(|line| line.starts_with("slave0:") && line.contains(&received))
     }
 
     /// Ends the connections of all clients.

@@ -77,8 +77,8 @@ impl Connector {
         address: &Address,
         push: impl Fn(PushInfo) + Send + Sync + 'static,
     ) -> RedisResult<Connection> {
-        // The state of a TLS handshake is large, and connecting is rare.
-        Box::pin(step(async {
+        // Large, because of TLS: in the futures of all callers it would be copied.
+        let connecting = Box::pin(async {
             match address {
                 Address::Tcp { host, port } => {
                     let stream = TcpStream::connect((&**host, *port)).await?;
@@ -97,8 +97,8 @@ impl Connector {
                     self.set_up(tokio::net::UnixStream::connect(path).await?, push).await
                 }
             }
-        }))
-        .await
+        });
+        step(connecting).await
     }
 
     async fn set_up<S>(

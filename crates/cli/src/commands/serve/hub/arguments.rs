@@ -47,9 +47,9 @@ pub(crate) struct HubArguments {
     pub(crate) api_key_file: Option<PathBuf>,
 
     /// Join the hubs of several servers into one, by NATS (nats://, tls://; version 2.9 or newer,
-    /// `nats-server -js`) or Redis (redis://HOST; 6.2 or newer), also by Sentinel
-    /// (redis+sentinel://HOST,HOST/SERVICE) or a cluster (redis+cluster://HOST,HOST; 7.0 or newer).
-    /// rediss in place of redis uses TLS, and trusts the roots of the system or of ?ca_file=PATH
+    /// `nats-server -js`) or Redis (redis://; 6.2 or newer), its sentinels
+    /// (`redis+sentinel://HOST,HOST/SERVICE`) or a cluster (`redis+cluster://HOST,HOST`; 7.0 or
+    /// newer). `rediss` uses TLS, with the roots of the system or of `?ca_file=PATH`
     // The URL may hold a password, which clap would print with an error of a parser.
     #[arg(long, value_name = "URL", env = "SOCKEYE_BUS", hide_env_values = true)]
     pub(crate) bus: Option<String>,
