@@ -15,7 +15,7 @@ use std::{env, fs};
 struct Definitions {
     folder: &'static str,
     files: &'static [&'static str],
-    /// Whether `descriptors.bin`, the file descriptor set with comments, is among what is generated.
+    /// `true` to generate `descriptors.bin` too, the file descriptor set with comments.
     descriptors: bool,
 }
 

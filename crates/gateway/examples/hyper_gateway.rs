@@ -1,5 +1,9 @@
-//! A gateway on hyper: `cargo run -p sockeye-gateway --example hyper_gateway -- http://127.0.0.1:50051`,
-//! then `curl localhost:8080/package.Service/Method -H content-type:application/json -d '{}'`.
+//! A gateway on hyper, in front of the server at a URL:
+//!
+//! ```text
+//! cargo run -p sockeye-gateway --example hyper_gateway -- http://127.0.0.1:50051
+//! curl localhost:8080/package.Service/Method -H content-type:application/json -d '{}'
+//! ```
 
 use std::convert::Infallible;
 use std::error::Error;

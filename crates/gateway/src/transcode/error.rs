@@ -33,7 +33,7 @@ enum Segment {
 pub enum Problem {
     /// The text is not JSON.
     Syntax {
-        /// What JSON allows there.
+        /// The forms that JSON allows there.
         expected: &'static str,
     },
     /// A text is not UTF-8.

@@ -13,7 +13,7 @@ pub enum Balance {
     LeastPending,
 }
 
-/// What is known of an address when a call is made.
+/// The state of an address when a call is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Condition {
     /// Cleared by a health check that failed.

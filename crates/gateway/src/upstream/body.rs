@@ -19,7 +19,7 @@ use super::subchannel::PendingCall;
 /// is reset at once.
 pub struct UpstreamBody {
     inner: ResponseBody,
-    /// What the call occupies, until it is over.
+    /// The places that the call occupies until it is over.
     occupied: Option<Occupied>,
 }
 

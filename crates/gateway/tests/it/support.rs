@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Upstreams, clients and gateways of the tests.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;

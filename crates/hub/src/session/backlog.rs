@@ -1,4 +1,4 @@
-//! What waits for the connection of a session.
+//! The messages that wait for the connection of a session.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -15,8 +15,8 @@ const OUTAGES: usize = 10;
 
 with_each_server!(and_the_new_connections_messages_follow_up);
 
-/// What a node receives while its link is down would be taken for complete, and the check that
-/// follows `Up` would come after it.
+/// Messages that a node receives while its link is down would be taken for all there were, and the
+/// check that follows `Up` would come after them.
 async fn and_the_new_connections_messages_follow_up(server: Server) {
     let proxy = Proxy::before(server.port).await;
     let link = Nats::connect_with(&proxy.url(), options(), ConnectOptions::new()).await.unwrap();

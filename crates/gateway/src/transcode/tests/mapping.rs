@@ -38,7 +38,7 @@ fn every_case_of_the_mapping_has_its_result() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
-/// What a message means does not change when it is written anew.
+/// A message means the same after it was written anew.
 #[test]
 fn what_is_parsed_is_canonical_but_for_the_order() {
     for (_, json, expected) in cases() {

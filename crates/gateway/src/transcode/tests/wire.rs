@@ -1,4 +1,4 @@
-//! What the binary format allows and encoders seldom write, and what it forbids.
+//! Forms of the binary format that are allowed but seldom written, and those that are forbidden.
 
 use super::super::Problem;
 use super::fixtures::{Type, field, varint};
