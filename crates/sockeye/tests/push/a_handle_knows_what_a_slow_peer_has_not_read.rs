@@ -8,7 +8,7 @@ use std::time::Instant;
 use sockeye::Prepared;
 use sockeye::push::{Connection, Handle, HandleError, Server};
 
-use crate::peer::{Peer, TEST_TIMEOUT};
+use crate::peer::{Peer, TEST_TIMEOUT, wait_until};
 use crate::recorder::{Seen, record};
 use crate::serving::Running;
 
@@ -16,14 +16,6 @@ const MAX_UNWRITTEN: usize = 64 * 1024;
 
 /// The number of messages, of 1,000 bytes each, which exceed the buffers of both ends.
 const COUNT: usize = 24_000;
-
-fn wait_until(condition: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !condition() {
-        assert!(begun.elapsed() < TEST_TIMEOUT, "it takes too long");
-        thread::yield_now();
-    }
-}
 
 /// Waits for a future, which needs no runtime.
 fn block_on(future: impl Future<Output = ()>) {

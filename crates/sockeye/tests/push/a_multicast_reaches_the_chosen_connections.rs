@@ -7,7 +7,7 @@ use sockeye::push::{Connection, Handle, HandleError, Server};
 use sockeye::upgrade::Options;
 use sockeye::{Client, Deflate, Multicast, Prepared};
 
-use crate::peer::{Peer, TEST_TIMEOUT};
+use crate::peer::{Peer, TEST_TIMEOUT, wait_until};
 use crate::recorder::{Seen, record};
 use crate::serving::Running;
 
@@ -147,6 +147,8 @@ fn except_those_without_capacity() {
         let to_slow = slow_handle.try_send_multicast(&mut multicast);
         multicast.send();
         assert_eq!(fast.message().len(), message.len());
+        // The peer may have the message before the worker has noted that it is written.
+        wait_until(|| fast_handle.unwritten() == 0);
         match to_slow {
             Ok(()) => taken += 1,
             Err(HandleError::Full) => break,

@@ -2,7 +2,8 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
@@ -132,7 +133,7 @@ impl Peer {
             let read = self.stream.read(&mut self.received[before..]).unwrap();
             assert_ne!(read, 0, "cut after {before} bytes");
             self.received.truncate(before + read);
-            std::thread::sleep(pause);
+            thread::sleep(pause);
         }
     }
 
@@ -225,5 +226,14 @@ fn header(bytes: &[u8]) -> Option<(usize, usize)> {
             Some((10, u64::from_be_bytes(length).try_into().unwrap()))
         }
         other => panic!("a server's frame is masked: {other:#04x}"),
+    }
+}
+
+/// Waits until a condition holds.
+pub(crate) fn wait_until(condition: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !condition() {
+        assert!(begun.elapsed() < TEST_TIMEOUT, "it takes too long");
+        thread::yield_now();
     }
 }
