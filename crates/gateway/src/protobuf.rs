@@ -354,6 +354,28 @@ pub(crate) fn zigzag(value: i64) -> u64 {
     (value << 1 ^ value >> 63) as u64
 }
 
+/// Fields of the messages of tests.
+#[cfg(test)]
+pub(crate) mod fields {
+    use super::{WireType, put_bytes, put_tag, put_varint};
+
+    /// A field with a length.
+    pub(crate) fn field(number: u32, content: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_tag(&mut out, number, WireType::Len);
+        put_bytes(&mut out, content);
+        out
+    }
+
+    /// A field with a varint.
+    pub(crate) fn varint(number: u32, value: u64) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_tag(&mut out, number, WireType::Varint);
+        put_varint(&mut out, value);
+        out
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -133,24 +133,14 @@ impl<'a> Iterator for WireFields<'a> {
 /// Writers for the messages of tests.
 #[cfg(test)]
 pub(crate) mod write {
-    pub(crate) fn varint(mut value: u64, out: &mut Vec<u8>) {
-        while value >= 0x80 {
-            out.push((value & 0x7f) as u8 | 0x80);
-            value >>= 7;
-        }
-        out.push((value & 0x7f) as u8);
-    }
+    use crate::protobuf::fields;
 
     pub(crate) fn integer(number: u32, value: u64, out: &mut Vec<u8>) {
-        varint(u64::from(number) << 3, out);
-        varint(value, out);
+        out.extend(fields::varint(number, value));
     }
 
     pub(crate) fn bytes(number: u32, value: impl AsRef<[u8]>, out: &mut Vec<u8>) {
-        let value = value.as_ref();
-        varint(u64::from(number) << 3 | 2, out);
-        varint(value.len() as u64, out);
-        out.extend_from_slice(value);
+        out.extend(fields::field(number, value.as_ref()));
     }
 }
 

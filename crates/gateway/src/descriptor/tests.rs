@@ -4,7 +4,7 @@ use protox::Compiler;
 use protox::file::{ChainFileResolver, File as SourceFile, FileResolver, GoogleFileResolver};
 
 use super::{Cardinality, DescriptorProblem, Idempotency, Kind, Pool};
-use crate::protobuf::{WireType, put_bytes, put_tag, put_varint};
+use crate::protobuf::fields::{field, varint};
 use crate::transcode::Tables;
 
 /// One file, by the name `test.proto`.
@@ -27,20 +27,6 @@ fn compile(source: &'static str) -> Vec<u8> {
     let mut compiler = Compiler::with_file_resolver(resolver);
     compiler.include_imports(false).include_source_info(true);
     compiler.open_file("test.proto").unwrap().encode_file_descriptor_set()
-}
-
-fn field(number: u32, content: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    put_tag(&mut out, number, WireType::Len);
-    put_bytes(&mut out, content);
-    out
-}
-
-fn varint(number: u32, value: u64) -> Vec<u8> {
-    let mut out = Vec::new();
-    put_tag(&mut out, number, WireType::Varint);
-    put_varint(&mut out, value);
-    out
 }
 
 /// A `FileDescriptorProto` by the name `test.proto`, of proto3.

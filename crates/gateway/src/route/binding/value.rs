@@ -1,9 +1,10 @@
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD_INDIFFERENT};
+use base64::engine::general_purpose::STANDARD;
 use serde_json::value::RawValue;
 
 use super::object::quoted;
 use super::{FieldKind, Schema, duration};
+use crate::status::base64_any;
 
 /// Returns the JSON of a value that is given as text.
 ///
@@ -80,8 +81,7 @@ where
 }
 
 fn bytes(text: &str) -> Option<String> {
-    let standard = text.replace('-', "+").replace('_', "/");
-    let decoded = STANDARD_NO_PAD_INDIFFERENT.decode(standard).ok()?;
+    let decoded = base64_any::decode(text.as_bytes())?;
     Some(quoted(&STANDARD.encode(decoded)))
 }
 

@@ -6,7 +6,7 @@ use super::super::{
     ParseOptions, PrintOptions, Tables, TranscodeError, json_to_wire, rewrite_wire, wire_to_json,
 };
 use crate::descriptor::{MessageId, Pool};
-use crate::protobuf::{WireType, put_bytes, put_tag, put_varint};
+pub(super) use crate::protobuf::fields::{field, varint};
 
 /// A message type of the `.proto` files beside this one.
 #[derive(Clone, Copy, Debug)]
@@ -76,22 +76,6 @@ impl Type {
         rewrite_wire(self.tables, self.id, wire, &mut out)?;
         Ok(out)
     }
-}
-
-/// A field with a length.
-pub(super) fn field(number: u32, content: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    put_tag(&mut out, number, WireType::Len);
-    put_bytes(&mut out, content);
-    out
-}
-
-/// A field with a varint.
-pub(super) fn varint(number: u32, value: u64) -> Vec<u8> {
-    let mut out = Vec::new();
-    put_tag(&mut out, number, WireType::Varint);
-    put_varint(&mut out, value);
-    out
 }
 
 /// A set with a file of edition 2023, which no compiler in Rust reads:
