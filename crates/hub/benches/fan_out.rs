@@ -67,11 +67,13 @@ fn measure(kind: Kind, sessions: usize, burst: usize, deliveries: usize) {
             Kind::Push => serve_push(&hub),
         };
         let (sender, mut received) = mpsc::channel(1024);
-        // Ends with the process.
+        // Ends when the receiver is dropped: all connections together would be too many files.
         let clients = move || receive(address, sessions, burst, &sender);
-        thread::Builder::new().name(CLIENTS.into()).spawn(clients).expect("a thread");
+        let clients = thread::Builder::new().name(CLIENTS.into()).spawn(clients);
+        let clients = clients.expect("a thread");
         let room = hub.room("room");
         while room.sessions().expect("the name is valid").len() < sessions {
+            assert!(!clients.is_finished(), "all clients connect");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let rounds = deliveries.div_ceil(sessions * burst);
@@ -94,6 +96,8 @@ fn measure(kind: Kind, sessions: usize, burst: usize, deliveries: usize) {
             each(cpu),
             each(wall)
         );
+        drop(received);
+        clients.join().expect("the clients end without a panic");
     });
 }
 
@@ -134,7 +138,8 @@ fn serve_push(hub: &Hub) -> SocketAddr {
     address
 }
 
-/// Receives as many clients, and reports each time that all have received a burst.
+/// Receives as many clients, and reports each time that all have received a burst, until
+/// the receiver is dropped.
 fn receive(address: SocketAddr, sessions: usize, burst: usize, sender: &mpsc::Sender<()>) {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
@@ -152,7 +157,7 @@ fn receive(address: SocketAddr, sessions: usize, burst: usize, sender: &mpsc::Se
                 }
             });
         }
-        std::future::pending::<()>().await;
+        sender.closed().await;
     });
 }
 
