@@ -22,7 +22,8 @@ pub(crate) const MAX_GROUP_DEPTH: u32 = 100;
 pub enum WireProblem {
     /// The message ends within a field.
     Truncated,
-    /// A varint has more than ten bytes, or a tag more than five.
+    /// A varint has more than ten bytes, or a tag more than five; or a varint has more than 64 bits
+    /// where those are refused.
     LongVarint,
     /// A tag has the field number 0.
     ZeroFieldNumber,
@@ -128,6 +129,8 @@ impl Span {
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     pos: usize,
+    /// `true` to refuse varints of more than 64 bits, whose highest bits other readers drop.
+    is_strict: bool,
 }
 
 impl<'a> Reader<'a> {
@@ -136,7 +139,13 @@ impl<'a> Reader<'a> {
         if message.len() > MAX_MESSAGE_SIZE {
             return Err(WireError { problem: WireProblem::TooLarge, offset: MAX_MESSAGE_SIZE });
         }
-        Ok(Self { bytes: message.get(..span.end).unwrap_or(message), pos: span.start })
+        let bytes = message.get(..span.end).unwrap_or(message);
+        Ok(Self { bytes, pos: span.start, is_strict: false })
+    }
+
+    /// Refuses varints of more than 64 bits.
+    pub(crate) fn strict(self) -> Self {
+        Self { is_strict: true, ..self }
     }
 
     /// Reads the next field; `None` at the end.
@@ -204,6 +213,10 @@ impl<'a> Reader<'a> {
     fn long_varint(&mut self, most: usize) -> Result<u64, WireError> {
         let mut value = 0;
         for (index, &byte) in self.bytes[self.pos..].iter().take(most).enumerate() {
+            // The tenth byte has room for one bit.
+            if index == 9 && byte > 1 && self.is_strict {
+                break;
+            }
             value |= u64::from(byte & 0x7f) << (7 * index);
             if byte < 0x80 {
                 self.pos += index + 1;

@@ -3,8 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-/// The maximum depth of groups in skipped fields: that of protobuf's own parsers.
-const MAX_GROUP_DEPTH: usize = 100;
+use crate::protobuf::{Reader, Span, WireError, WireField, WireType};
 
 /// The bytes are not a message in protobuf's wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,88 +29,28 @@ pub(crate) enum WireValue<'a> {
 }
 
 /// The fields of a message in the order of the wire. Ends after the first error.
-#[derive(Clone, Debug)]
+///
+/// Varints of more than 64 bits are errors: the messages are those of annotations and statuses,
+/// which no encoder writes so.
+#[derive(Debug)]
 pub(crate) struct WireFields<'a> {
     input: &'a [u8],
+    /// `None` after an error.
+    reader: Option<Result<Reader<'a>, WireError>>,
 }
 
 impl<'a> WireFields<'a> {
     pub(crate) fn new(input: &'a [u8]) -> Self {
-        Self { input }
+        let reader = Reader::new(input, Span::of(input)).map(Reader::strict);
+        Self { input, reader: Some(reader) }
     }
 
-    fn field(&mut self) -> Result<(u32, WireValue<'a>), MalformedMessage> {
-        let (number, wire_type) = self.tag()?;
-        let value = match wire_type {
-            0 => WireValue::Varint(self.varint()?),
-            2 => WireValue::Bytes(self.length_delimited()?),
-            3 => self.skip_group(number)?,
-            _ => self.skip(wire_type)?,
-        };
-        Ok((number, value))
-    }
-
-    fn tag(&mut self) -> Result<(u32, u8), MalformedMessage> {
-        let tag = u32::try_from(self.varint()?).map_err(|_| MalformedMessage)?;
-        let number = tag >> 3;
-        if number == 0 {
-            return Err(MalformedMessage);
+    fn value(&self, field: &WireField) -> WireValue<'a> {
+        match field.wire_type {
+            WireType::Varint => WireValue::Varint(field.value),
+            WireType::Len => WireValue::Bytes(field.span().bytes(self.input)),
+            WireType::Fixed64 | WireType::Group | WireType::Fixed32 => WireValue::Skipped,
         }
-        Ok((number, (tag & 7) as u8))
-    }
-
-    fn varint(&mut self) -> Result<u64, MalformedMessage> {
-        let mut value = 0;
-        for shift in (0..64).step_by(7) {
-            let (&byte, rest) = self.input.split_first().ok_or(MalformedMessage)?;
-            self.input = rest;
-            // The tenth byte has room for one bit.
-            if shift == 63 && byte > 1 {
-                return Err(MalformedMessage);
-            }
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte < 0x80 {
-                return Ok(value);
-            }
-        }
-        Err(MalformedMessage)
-    }
-
-    fn length_delimited(&mut self) -> Result<&'a [u8], MalformedMessage> {
-        let length = usize::try_from(self.varint()?).map_err(|_| MalformedMessage)?;
-        self.take(length)
-    }
-
-    fn take(&mut self, length: usize) -> Result<&'a [u8], MalformedMessage> {
-        let (bytes, rest) = self.input.split_at_checked(length).ok_or(MalformedMessage)?;
-        self.input = rest;
-        Ok(bytes)
-    }
-
-    /// Skips a value that is not a group.
-    fn skip(&mut self, wire_type: u8) -> Result<WireValue<'a>, MalformedMessage> {
-        match wire_type {
-            0 => drop(self.varint()?),
-            1 => drop(self.take(8)?),
-            2 => drop(self.length_delimited()?),
-            5 => drop(self.take(4)?),
-            _ => return Err(MalformedMessage),
-        }
-        Ok(WireValue::Skipped)
-    }
-
-    /// Skips the rest of a group, with the groups in it.
-    fn skip_group(&mut self, number: u32) -> Result<WireValue<'a>, MalformedMessage> {
-        let mut open = vec![number];
-        while let Some(&innermost) = open.last() {
-            match self.tag()? {
-                (_, 3) if open.len() == MAX_GROUP_DEPTH => return Err(MalformedMessage),
-                (number, 3) => open.push(number),
-                (number, 4) if number == innermost => drop(open.pop()),
-                (_, wire_type) => drop(self.skip(wire_type)?),
-            }
-        }
-        Ok(WireValue::Skipped)
     }
 }
 
@@ -119,14 +58,23 @@ impl<'a> Iterator for WireFields<'a> {
     type Item = Result<(u32, WireValue<'a>), MalformedMessage>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.input.is_empty() {
-            return None;
+        let mut reader = match self.reader.take()? {
+            Ok(reader) => reader,
+            Err(error) => return Some(Err(error.into())),
+        };
+        match reader.field() {
+            Ok(field) => {
+                self.reader = Some(Ok(reader));
+                field.map(|field| Ok((field.number, self.value(&field))))
+            }
+            Err(error) => Some(Err(error.into())),
         }
-        let field = self.field();
-        if field.is_err() {
-            self.input = &[];
-        }
-        Some(field)
+    }
+}
+
+impl From<WireError> for MalformedMessage {
+    fn from(_: WireError) -> Self {
+        Self
     }
 }
 
@@ -149,6 +97,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::protobuf::MAX_GROUP_DEPTH;
 
     fn fields(input: &[u8]) -> Result<Vec<(u32, WireValue<'_>)>, MalformedMessage> {
         WireFields::new(input).collect()
@@ -181,7 +130,7 @@ mod tests {
 
     #[test]
     fn malformed_messages_are_refused() {
-        let deep = [0x0b; MAX_GROUP_DEPTH + 1];
+        let deep = [0x0b; MAX_GROUP_DEPTH as usize + 1];
         for message in [
             &[0x08][..],                                             // no value
             &[0x0a, 5, 1],                                           // shorter than its length
