@@ -6,13 +6,20 @@
 
 #![forbid(unsafe_code)]
 
+pub mod auth;
 pub mod catalog;
 pub mod deadline;
 pub mod descriptor;
 pub mod dialect;
 pub mod dispatch;
 pub mod metadata;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(not(feature = "metrics"))]
+mod metrics;
 mod protobuf;
+mod rate_limit;
+pub mod record;
 pub mod reflection;
 pub mod route;
 pub mod rules;
@@ -23,4 +30,6 @@ pub mod upstream;
 mod wire;
 
 pub use protobuf::{WireError, WireProblem};
+pub use rate_limit::RateLimit;
+pub use record::{CallRecord, Dialect};
 pub use service::{Body, BoxError, Builder, Gateway};

@@ -321,6 +321,18 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// Appends a field with a length.
+pub(crate) fn put_len_field(out: &mut Vec<u8>, number: u32, content: &[u8]) {
+    put_tag(out, number, WireType::Len);
+    put_bytes(out, content);
+}
+
+/// Appends a field with a varint.
+pub(crate) fn put_varint_field(out: &mut Vec<u8>, number: u32, value: u64) {
+    put_tag(out, number, WireType::Varint);
+    put_varint(out, value);
+}
+
 /// Appends a tag.
 pub(crate) fn put_tag(out: &mut Vec<u8>, number: u32, wire_type: WireType) {
     put_varint(out, u64::from(number << 3 | wire_type as u32));
@@ -370,21 +382,19 @@ pub(crate) fn zigzag(value: i64) -> u64 {
 /// Fields of the messages of tests.
 #[cfg(test)]
 pub(crate) mod fields {
-    use super::{WireType, put_bytes, put_tag, put_varint};
+    use super::{put_len_field, put_varint_field};
 
     /// A field with a length.
     pub(crate) fn field(number: u32, content: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        put_tag(&mut out, number, WireType::Len);
-        put_bytes(&mut out, content);
+        put_len_field(&mut out, number, content);
         out
     }
 
     /// A field with a varint.
     pub(crate) fn varint(number: u32, value: u64) -> Vec<u8> {
         let mut out = Vec::new();
-        put_tag(&mut out, number, WireType::Varint);
-        put_varint(&mut out, value);
+        put_varint_field(&mut out, number, value);
         out
     }
 }

@@ -5,19 +5,23 @@ use std::sync::Arc;
 
 use http::uri::PathAndQuery;
 
-use super::{Catalog, MethodEntry, Schema, Source, routes};
+use super::{Catalog, MethodEntry, Schema, ServiceOwner, Source, routes};
 use crate::route::RouterOptions;
 use crate::rules::RuleFile;
 
 /// Builds the catalog of these sources, each with its types if they are known.
 ///
 /// Where several sources offer a service, the first that lists it explicitly wins, and else the
-/// first.
+/// first. Where several methods have a route, the one that has been in catalogs for longest wins.
+/// Until the catalog is settled, all methods count as equally old, so that the order in which the
+/// upstreams answer does not matter.
 pub(super) fn build(
     sources: &[Source],
     schemas: &[Option<Arc<Schema>>],
     rules: Option<&RuleFile>,
     router: RouterOptions,
+    previous: &Catalog,
+    is_settled: bool,
 ) -> Catalog {
     let mut owners: HashMap<&str, usize> = HashMap::new();
     for (index, source) in sources.iter().enumerate() {
@@ -39,23 +43,34 @@ pub(super) fn build(
             .iter()
             .find(|source| source.services.is_none())
             .map(|source| source.upstream.clone()),
+        schemas: schemas.iter().flatten().cloned().collect(),
+        upstreams: sources.len(),
+        generation: if is_settled { previous.generation + 1 } else { 0 },
         ..Catalog::default()
     };
     for (service, index) in owners {
-        let upstream = &sources[index].upstream;
-        catalog.services.insert(service.into(), upstream.clone());
+        let owner =
+            ServiceOwner { upstream: sources[index].upstream.clone(), schema: schemas[index].clone() };
+        catalog.services.insert(service.into(), owner);
         if let Some(schema) = &schemas[index] {
-            add_methods(&mut catalog, service, &sources[index], schema);
+            add_methods(&mut catalog, service, &sources[index], schema, previous);
         }
     }
     // In order, so that the same routes win after each refresh.
     let mut methods: Vec<_> = catalog.methods.values().collect();
-    methods.sort_unstable_by_key(|method| method.path.as_str());
-    catalog.router = routes::build(methods.into_iter(), rules, router);
+    methods.sort_unstable_by_key(|method| (method.since, method.path.as_str()));
+    let routes = routes::build(methods.into_iter(), rules, router);
+    (catalog.router, catalog.conflicts) = (routes.router, routes.conflicts);
     catalog
 }
 
-fn add_methods(catalog: &mut Catalog, service: &str, source: &Source, schema: &Arc<Schema>) {
+fn add_methods(
+    catalog: &mut Catalog,
+    service: &str,
+    source: &Source,
+    schema: &Arc<Schema>,
+    previous: &Catalog,
+) {
     let services = schema.pool().services();
     let Some(place) = services.iter().position(|known| known.full_name == service) else {
         tracing::warn!(service, "the descriptors of the upstream do not have a service");
@@ -71,6 +86,7 @@ fn add_methods(catalog: &mut Catalog, service: &str, source: &Source, schema: &A
             schema: Arc::clone(schema),
             service: place,
             method,
+            since: previous.methods.get(&*name).map_or(catalog.generation, |known| known.since),
         };
         catalog.methods.insert(name.into(), Arc::new(entry));
     }

@@ -10,6 +10,7 @@
 //! progress keep theirs. A set of descriptors that cannot be used leaves the old one in place.
 
 mod build;
+mod conflict;
 mod refresh;
 mod routes;
 mod schema;
@@ -25,6 +26,7 @@ use crate::descriptor::{Idempotency, MessageId, Method, Pool};
 use crate::route::Router;
 use crate::upstream::Upstream;
 
+pub use conflict::{RouteConflict, RouteConflicts};
 pub(crate) use refresh::Catalogs;
 pub use routes::{RouteBody, RouteTarget};
 pub use schema::Schema;
@@ -35,11 +37,24 @@ pub use source::{Descriptors, Source, SourceState};
 pub struct Catalog {
     /// By `package.Service/Method`.
     methods: HashMap<Box<str>, Arc<MethodEntry>>,
-    /// The upstreams of services, by full name: also of services whose methods are unknown.
-    services: HashMap<Box<str>, Upstream>,
+    /// By full name: also services whose methods are unknown.
+    services: HashMap<Box<str>, ServiceOwner>,
     /// The upstream of all other services.
     fallback: Option<Upstream>,
     router: Router<RouteTarget>,
+    conflicts: Vec<RouteConflict>,
+    /// The types of all upstreams that are known, in the order of the upstreams.
+    schemas: Vec<Arc<Schema>>,
+    /// Number of upstreams.
+    upstreams: usize,
+    /// Number of the catalog among those since the start.
+    generation: u64,
+}
+
+/// The upstream of a service.
+struct ServiceOwner {
+    upstream: Upstream,
+    schema: Option<Arc<Schema>>,
 }
 
 /// A method and its upstream.
@@ -50,6 +65,8 @@ pub struct MethodEntry {
     /// Places in the schema's pool.
     service: usize,
     method: usize,
+    /// The generation of the catalog that had the method first.
+    since: u64,
 }
 
 impl Catalog {
@@ -67,12 +84,40 @@ impl Catalog {
     /// to the first upstream that has no list of services.
     pub fn upstream(&self, path: &str) -> Option<&Upstream> {
         let (service, _method) = path.strip_prefix('/')?.split_once('/')?;
-        self.services.get(service).or(self.fallback.as_ref())
+        let owner = self.services.get(service).map(|owner| &owner.upstream);
+        owner.or(self.fallback.as_ref())
     }
 
     /// Returns the routes of JSON over HTTP.
     pub fn router(&self) -> &Router<RouteTarget> {
         &self.router
+    }
+
+    /// Returns the HTTP rules that are left out, because others lead the same requests elsewhere.
+    pub fn conflicts(&self) -> &[RouteConflict] {
+        &self.conflicts
+    }
+
+    /// Returns the full names of all services that upstreams are known for, in order.
+    pub fn services(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.services.keys().map(|name| &**name).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Returns the types of the upstream that serves a service, if they are known.
+    pub(crate) fn schema_of(&self, service: &str) -> Option<&Arc<Schema>> {
+        self.services.get(service)?.schema.as_ref()
+    }
+
+    /// Returns the types of all upstreams that are known.
+    pub(crate) fn schemas(&self) -> &[Arc<Schema>] {
+        &self.schemas
+    }
+
+    /// Returns the number of upstreams.
+    pub(crate) fn upstreams(&self) -> usize {
+        self.upstreams
     }
 }
 

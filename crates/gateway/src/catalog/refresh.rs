@@ -7,7 +7,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Catalog, Descriptors, Schema, Source, SourceState, build};
+use super::{Catalog, Descriptors, RouteConflict, Schema, Source, SourceState, build};
 use crate::reflection::{self, FileSet, ReflectionError};
 use crate::route::RouterOptions;
 use crate::rules::RuleFile;
@@ -60,7 +60,8 @@ struct State {
 }
 
 impl Catalogs {
-    /// Starts a task for each source.
+    /// Starts a task for each source. Types of sources that `previous` has as well are used until
+    /// they are learned again.
     ///
     /// # Panics
     /// Panics outside of a tokio runtime.
@@ -68,10 +69,15 @@ impl Catalogs {
         sources: Vec<Source>,
         rules: Option<RuleFile>,
         router: RouterOptions,
+        previous: Option<&Self>,
     ) -> Self {
+        let state = |source| {
+            let schema = previous.and_then(|previous| previous.shared.schema_for(source));
+            State { schema, ..State::default() }
+        };
         let shared = Arc::new(Shared {
             current: RwLock::default(),
-            states: Mutex::new(sources.iter().map(|_| State::default()).collect()),
+            states: Mutex::new(sources.iter().map(state).collect()),
             suspected: sources.iter().map(|_| Notify::new()).collect(),
             asked: watch::Sender::new(0),
             sources,
@@ -89,7 +95,7 @@ impl Catalogs {
 
     /// Returns the current catalog.
     pub(crate) fn current(&self) -> Arc<Catalog> {
-        Arc::clone(&self.shared.current.read().unwrap_or_else(PoisonError::into_inner))
+        self.shared.current()
     }
 
     /// Waits until each source was asked for its services, successfully or not.
@@ -109,11 +115,19 @@ impl Catalogs {
 
     pub(crate) fn states(&self) -> Vec<SourceState> {
         let states = self.shared.states();
+        let catalog = self.current();
+        let conflicts_of = |schema: Option<&Arc<Schema>>| {
+            let is_own = |conflict: &&RouteConflict| {
+                schema.is_some_and(|schema| Arc::ptr_eq(schema, conflict.method().schema()))
+            };
+            catalog.conflicts().iter().filter(is_own).cloned().collect()
+        };
         let states = self.shared.sources.iter().zip(states.iter());
         let states = states.map(|(source, state)| SourceState {
             upstream: source.upstream.clone(),
             schema: state.schema.clone(),
             problem: state.problem.clone(),
+            conflicts: conflicts_of(state.schema.as_ref()),
         });
         states.collect()
     }
@@ -125,11 +139,30 @@ impl Shared {
         self.states.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn current(&self) -> Arc<Catalog> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Returns the types of the same upstream, if they were learned in the same way.
+    fn schema_for(&self, wanted: &Source) -> Option<Arc<Schema>> {
+        let is_same = |source: &Source| {
+            matches!(
+                (&source.descriptors, &wanted.descriptors),
+                (Descriptors::Reflection, Descriptors::Reflection)
+            ) && source.upstream.urls() == wanted.upstream.urls()
+        };
+        let place = self.sources.iter().position(is_same)?;
+        self.states()[place].schema.clone()
+    }
+
     fn publish(&self, states: &[State]) {
         let schemas: Vec<_> = states.iter().map(|state| state.schema.clone()).collect();
+        let is_settled = *self.asked.borrow() >= self.sources.len();
+        let rules = self.rules.as_ref();
+        let previous = self.current();
         let catalog =
-            Arc::new(build::build(&self.sources, &schemas, self.rules.as_ref(), self.router));
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = catalog;
+            build::build(&self.sources, &schemas, rules, self.router, &previous, is_settled);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(catalog);
     }
 
     async fn keep_current(self: Arc<Self>, index: usize) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::MethodEntry;
+use super::{MethodEntry, RouteConflict};
 use crate::route::binding::check_variable;
 use crate::route::{Router, RouterOptions};
 use crate::rules::{Binding, Body, RuleFile, annotation_rules};
@@ -30,6 +30,14 @@ pub enum RouteBody {
     Field(FieldPath),
 }
 
+/// The routes of all methods.
+pub(super) struct Routes {
+    pub(super) router: Router<RouteTarget>,
+    pub(super) conflicts: Vec<RouteConflict>,
+    /// Number of routes of the file, which come first.
+    of_file: usize,
+}
+
 /// Builds the routes of these methods, which must be in order. The rules of the file come first:
 /// of two equal routes, the first is kept. Rules that cannot be used are left out, with a warning
 /// each.
@@ -37,23 +45,24 @@ pub(super) fn build<'a>(
     methods: impl Iterator<Item = &'a Arc<MethodEntry>> + Clone,
     file: Option<&RuleFile>,
     options: RouterOptions,
-) -> Router<RouteTarget> {
-    let mut router = Router::new(options);
+) -> Routes {
+    let mut routes = Routes { router: Router::new(options), conflicts: Vec::new(), of_file: 0 };
     for method in methods.clone() {
         for binding in file.map_or(&[][..], |file| file.bindings(&full_name(method))) {
-            insert(&mut router, method, binding.clone());
+            routes.insert(method, binding.clone());
         }
     }
+    routes.of_file = routes.router.routes().len();
     for method in methods {
         let rules = annotation_rules(&full_name(method), &method.descriptor().options);
         for error in rules.errors {
             tracing::warn!(%error, "an HTTP rule is left out");
         }
         for binding in rules.bindings {
-            insert(&mut router, method, binding);
+            routes.insert(method, binding);
         }
     }
-    router
+    routes
 }
 
 /// Returns the name by which rules select a method: `package.Service.Method`.
@@ -61,16 +70,24 @@ fn full_name(method: &MethodEntry) -> String {
     format!("{}.{}", method.service_name(), method.descriptor().name)
 }
 
-fn insert(router: &mut Router<RouteTarget>, method: &Arc<MethodEntry>, binding: Binding) {
-    let target = match target(method, &binding) {
-        Ok(target) => target,
-        Err(problem) => {
-            tracing::warn!(method = full_name(method), problem, "an HTTP rule is left out");
+impl Routes {
+    fn insert(&mut self, method: &Arc<MethodEntry>, binding: Binding) {
+        let target = match target(method, &binding) {
+            Ok(target) => target,
+            Err(problem) => {
+                tracing::warn!(method = full_name(method), problem, "an HTTP rule is left out");
+                return;
+            }
+        };
+        let Err(error) = self.router.insert(binding.kind, binding.template, target) else { return };
+        if error.existing < self.of_file {
+            tracing::debug!(method = full_name(method), %error, "an annotation is replaced");
             return;
         }
-    };
-    if let Err(error) = router.insert(binding.kind, binding.template, target) {
         tracing::warn!(method = full_name(method), %error, "an HTTP rule is left out");
+        if let Some(kept) = self.router.route(error.existing) {
+            self.conflicts.push(RouteConflict::new(method, &kept.value().method, error));
+        }
     }
 }
 

@@ -11,6 +11,8 @@ pub struct Schema {
     pool: Pool,
     tables: Tables,
     services: Vec<String>,
+    /// The descriptors as they were read, for clients that ask for them.
+    set: FileSet,
 }
 
 impl Schema {
@@ -22,7 +24,7 @@ impl Schema {
         let pool = Pool::from_files(set.files())?;
         let tables = Tables::new(&pool)?;
         let services = set.services().map(str::to_owned).collect();
-        Ok(Self { pool, tables, services })
+        Ok(Self { pool, tables, services, set: set.clone() })
     }
 
     /// Returns the types.
@@ -33,6 +35,11 @@ impl Schema {
     /// Returns the tables of the transcoder.
     pub fn tables(&self) -> &Tables {
         &self.tables
+    }
+
+    /// Returns the encoded descriptors.
+    pub(crate) fn file_set(&self) -> &FileSet {
+        &self.set
     }
 
     /// Returns the full names of the services to offer, in order.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Schema;
+use super::{RouteConflict, Schema};
 use crate::reflection::FileSet;
 use crate::upstream::Upstream;
 
@@ -53,4 +53,7 @@ pub struct SourceState {
     /// The reason why the last attempt to learn the services failed; `None` after a success. The
     /// types of an earlier attempt stay in use.
     pub problem: Option<String>,
+    /// The HTTP rules of the upstream that are left out, because others lead the same requests to
+    /// other methods.
+    pub conflicts: Vec<RouteConflict>,
 }

@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
-use tokio::sync::OwnedSemaphorePermit;
+
+use super::scope::CallScope;
 
 /// The error of a body.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -22,6 +23,11 @@ where
     B::Error: Into<BoxError>,
 {
     Box::pin(MapError { inner: Box::pin(body) })
+}
+
+/// Returns the body of a request without one.
+pub(crate) fn empty() -> RequestBody {
+    Box::pin(Body::default())
 }
 
 /// A body with a boxed error.
@@ -61,7 +67,7 @@ where
 pub struct Body {
     inner: Inner,
     /// Counts the call as in progress.
-    permit: Option<OwnedSemaphorePermit>,
+    scope: Option<CallScope>,
 }
 
 #[derive(Default)]
@@ -77,7 +83,7 @@ impl Body {
     pub(crate) fn whole(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         let inner = if bytes.is_empty() { Inner::Empty } else { Inner::Whole(bytes) };
-        Self { inner, permit: None }
+        Self { inner, scope: None }
     }
 
     /// Creates a body that arrives in frames.
@@ -85,13 +91,19 @@ impl Body {
     where
         B: http_body::Body<Data = Bytes, Error = BoxError> + Send + 'static,
     {
-        Self { inner: Inner::Stream(Box::pin(body)), permit: None }
+        Self { inner: Inner::Stream(Box::pin(body)), scope: None }
     }
 
-    /// Holds the permit until the body is over.
-    pub(super) fn occupy(&mut self, permit: OwnedSemaphorePermit) {
+    /// Holds the scope until the body is over.
+    pub(super) fn occupy(&mut self, scope: CallScope) {
         if !self.is_end_stream() {
-            self.permit = Some(permit);
+            self.scope = Some(scope);
+        }
+    }
+
+    fn count(&self, data: &Bytes) {
+        if let Some(scope) = &self.scope {
+            scope.counters().count_response_bytes(data.len());
         }
     }
 }
@@ -108,14 +120,26 @@ impl http_body::Body for Body {
         match &mut this.inner {
             Inner::Stream(body) => {
                 let polled = body.as_mut().poll_frame(cx);
-                if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
-                    this.inner = Inner::Empty;
-                    this.permit = None;
+                match &polled {
+                    Poll::Ready(None | Some(Err(_))) => {
+                        this.inner = Inner::Empty;
+                        this.scope = None;
+                    }
+                    Poll::Ready(Some(Ok(frame))) => {
+                        if let Some(data) = frame.data_ref() {
+                            this.count(data);
+                        }
+                    }
+                    Poll::Pending => {}
                 }
                 polled
             }
             whole => match std::mem::take(whole) {
-                Inner::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Inner::Whole(bytes) => {
+                    this.count(&bytes);
+                    this.scope = None;
+                    Poll::Ready(Some(Ok(Frame::data(bytes))))
+                }
                 _ => Poll::Ready(None),
             },
         }

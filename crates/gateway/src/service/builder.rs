@@ -1,15 +1,21 @@
 //! The settings of a gateway.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sockeye::upgrade::{OriginPolicy, TrustedProxies};
 use tokio::sync::Semaphore;
 
+use super::lifecycle::Lifecycle;
 use super::{Gateway, Inner};
+use crate::auth::Authorizer;
 use crate::catalog::{Catalogs, Source};
 use crate::deadline::TimeoutLimits;
 use crate::dispatch::DispatchOptions;
 use crate::metadata::MetadataPolicy;
+use crate::rate_limit::{RateLimit, RateLimiter};
+use crate::record::CallRecord;
 use crate::route::RouterOptions;
 use crate::rules::RuleFile;
 use crate::transcode::{ParseOptions, PrintOptions};
@@ -22,6 +28,10 @@ const DEFAULT_MAX_MESSAGE_LENGTH: u32 = 4 * 1024 * 1024;
 /// clients do not read hold 2.5 GiB at most.
 const DEFAULT_MAX_CALLS: usize = 10_000;
 
+/// Default time for a request of one message to arrive: enough for the default maximum length over
+/// 0.6 Mbit/s.
+const DEFAULT_BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// The settings of a [`Gateway`].
 #[derive(Debug)]
 pub struct Builder {
@@ -30,6 +40,7 @@ pub struct Builder {
     rules: Option<RuleFile>,
     router: RouterOptions,
     max_calls: usize,
+    rate_limit: Option<RateLimit>,
 }
 
 /// The settings that calls read.
@@ -44,6 +55,26 @@ pub(super) struct Settings {
     pub(super) print: PrintOptions,
     pub(super) array_streams: bool,
     pub(super) dispatch: DispatchOptions,
+    pub(super) body_timeout: Duration,
+    pub(super) compress_responses: bool,
+    pub(super) rate_limiter: Option<RateLimiter>,
+    pub(super) hooks: Hooks,
+}
+
+/// Code of the program that calls run.
+#[derive(Default)]
+pub(super) struct Hooks {
+    pub(super) authorizer: Option<Arc<dyn Authorizer>>,
+    pub(super) observer: Option<Box<dyn Fn(&CallRecord) + Send + Sync>>,
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks")
+            .field("authorizer", &self.authorizer.is_some())
+            .field("observer", &self.observer.is_some())
+            .finish()
+    }
 }
 
 impl Builder {
@@ -58,6 +89,10 @@ impl Builder {
             print: PrintOptions::rest(),
             array_streams: false,
             dispatch: DispatchOptions::default(),
+            body_timeout: DEFAULT_BODY_TIMEOUT,
+            compress_responses: false,
+            rate_limiter: None,
+            hooks: Hooks::default(),
         };
         Self {
             sources: Vec::new(),
@@ -65,6 +100,7 @@ impl Builder {
             rules: None,
             router: RouterOptions::default(),
             max_calls: DEFAULT_MAX_CALLS,
+            rate_limit: None,
         }
     }
 
@@ -149,20 +185,74 @@ impl Builder {
         self
     }
 
+    /// Sets what decides on each call, in every dialect, before the call goes to its upstream.
+    /// Default: none, and all calls are made.
+    pub fn authorizer(mut self, authorizer: impl Authorizer) -> Self {
+        self.settings.hooks.authorizer = Some(Arc::new(authorizer));
+        self
+    }
+
+    /// Sets the limit of calls per peer. Default: none.
+    pub fn rate_limit(self, limit: RateLimit) -> Self {
+        Self { rate_limit: Some(limit), ..self }
+    }
+
+    /// Sets a function that gets the record of each call, and of each other request, once it has
+    /// ended: for access logs and metrics. The function runs on the threads that serve calls: it must
+    /// neither block nor panic. Default: none.
+    pub fn observer(mut self, observer: impl Fn(&CallRecord) + Send + Sync + 'static) -> Self {
+        self.settings.hooks.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// Sets the maximum time for a request of one message to arrive, after which its call fails as
+    /// `deadline_exceeded`. Streams of requests have no such limit. Default: 60 s.
+    pub fn body_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.body_timeout = timeout;
+        self
+    }
+
+    /// Sets whether responses are compressed with gzip for clients that accept it: JSON over HTTP
+    /// and unary calls of Connect from 1 KiB on, and the messages of Connect's streams. Responses of
+    /// gRPC and grpc-web pass as the upstream compresses them. Default: `false`.
+    ///
+    /// Compression tells an observer of the network how long a response is. Over TLS, this discloses
+    /// secrets in responses that also repeat text of an attacker.
+    pub fn compress_responses(mut self, compress: bool) -> Self {
+        self.settings.compress_responses = compress;
+        self
+    }
+
+    /// Sets whether a `POST` with `application/x-www-form-urlencoded` is a request whose query is in
+    /// its body, as for grpc-gateway: for the method of `X-HTTP-Method-Override`, or for `GET` where
+    /// no route takes `POST`. Default: `false`, since pages send such requests to other origins; the
+    /// check of the origin is then all that protects from them.
+    pub fn form_posts(mut self, forms: bool) -> Self {
+        self.settings.dispatch.form_posts = forms;
+        self
+    }
+
     /// Starts the tasks that learn the services, and returns the gateway.
     ///
     /// # Panics
     /// Panics outside of a tokio runtime.
     pub fn build(self) -> Gateway {
-        let Self { sources, mut settings, rules, router, max_calls } = self;
+        Gateway::new(self.start(Arc::default(), None))
+    }
+
+    /// Starts the tasks. Types of upstreams that `previous` has as well are kept until they are
+    /// learned again.
+    pub(super) fn start(self, lifecycle: Arc<Lifecycle>, previous: Option<&Catalogs>) -> Inner {
+        let Self { sources, mut settings, rules, router, max_calls, rate_limit } = self;
         let limit = settings.max_message_length as usize;
         settings.parse = settings.parse.max_output(limit);
         settings.print = settings.print.max_output(limit);
-        let inner = Inner {
-            catalogs: Catalogs::start(sources, rules, router),
+        settings.rate_limiter = rate_limit.map(RateLimiter::new);
+        Inner {
+            catalogs: Catalogs::start(sources, rules, router, previous),
             calls: Arc::new(Semaphore::new(max_calls.min(Semaphore::MAX_PERMITS))),
             settings: Arc::new(settings),
-        };
-        Gateway { inner: Arc::new(inner) }
+            lifecycle,
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! Calls of the dialects that read and write messages.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, TE};
@@ -9,25 +11,34 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Version};
 use http_body::Frame;
 use sockeye::upgrade::PeerAddr;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::body::BoxError;
 use super::messages::{End, Messages};
+use super::prefixes::CountedBody;
+use super::scope::CallScope;
 use super::{Inner, error, grpc};
+use crate::auth::{self, Authorized, CallHead};
 use crate::catalog::MethodEntry;
 use crate::deadline::TimeoutForm;
 use crate::dialect::framing::Envelope;
 use crate::metadata::{Convention, Peer};
+use crate::record::Dialect;
 use crate::status::{Code, Status};
 use crate::upstream::CallOptions;
 
 /// Length of the prefix of a message, in bytes: a flag and four bytes of length.
 const PREFIX: usize = 5;
 
-/// A call that can be made: its metadata and its deadline.
+/// Maximum time that an authorizer has. Chosen: longer than a lookup elsewhere takes, and shorter
+/// than clients wait.
+const AUTHORIZE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A call that can be made: its metadata, its deadline and its place among all calls.
 pub(super) struct Prepared {
     pub(super) metadata: HeaderMap,
     pub(super) deadline: Option<Instant>,
+    pub(super) scope: CallScope,
 }
 
 /// The beginning of a response.
@@ -56,20 +67,64 @@ impl From<Status> for Failure {
 }
 
 impl Inner {
-    /// Reads the metadata and the timeout of a request.
-    pub(super) fn prepare(
+    /// Decides whether a call may be made, and reads its metadata and its timeout. `method` is the
+    /// path of calls of the method.
+    ///
+    /// All dialects begin their calls here.
+    ///
+    /// # Errors
+    /// The status of a call over the rate limit, of one that the authorizer refuses, and of one whose
+    /// headers are invalid.
+    pub(super) async fn prepare(
         &self,
+        method: &str,
         convention: Convention,
         timeout: TimeoutForm,
         head: &Parts,
     ) -> Result<Prepared, Status> {
+        let scope = CallScope::of(head).unwrap_or_else(|| self.unplaced(Dialect::Http, head));
         let deadline = self.deadline(timeout, &head.headers)?;
-        let metadata = self.metadata(convention, head)?;
-        Ok(Prepared { metadata, deadline })
+        self.limit_rate(&scope)?;
+        let authorized = self.authorize(method, head, &scope, deadline).await?;
+        let mut metadata = self.metadata(convention, head)?;
+        auth::add_metadata(&authorized.metadata, &mut metadata);
+        Ok(Prepared { metadata, deadline, scope })
+    }
+
+    fn limit_rate(&self, scope: &CallScope) -> Result<(), Status> {
+        let (Some(limiter), Some(peer)) = (&self.settings.rate_limiter, scope.peer()) else {
+            return Ok(());
+        };
+        limiter.charge(peer.ip(), Instant::now()).map_err(|delay| {
+            scope.set_retry_after(delay);
+            let status = Status::new(Code::ResourceExhausted, "too many calls in a short time");
+            status.with_retry_delay(delay)
+        })
+    }
+
+    async fn authorize(
+        &self,
+        method: &str,
+        head: &Parts,
+        scope: &CallScope,
+        deadline: Option<Instant>,
+    ) -> Result<Authorized, Status> {
+        let Some(authorizer) = &self.settings.hooks.authorizer else {
+            return Ok(Authorized::default());
+        };
+        let (headers, peer, dialect) = (&head.headers, scope.peer(), scope.dialect());
+        let call = CallHead { method, headers, peer, dialect };
+        let end = Instant::now() + AUTHORIZE_TIMEOUT;
+        let until = deadline.map_or(end, |deadline| deadline.min(end));
+        let authorized = timeout_at(until, authorizer.authorize(&call)).await;
+        authorized.unwrap_or_else(|_| {
+            let code = if until < end { Code::DeadlineExceeded } else { Code::Unavailable };
+            Err(Status::new(code, "the authorization of the call took too long"))
+        })
     }
 
     /// Returns the metadata of a request.
-    pub(super) fn metadata(
+    fn metadata(
         &self,
         convention: Convention,
         head: &Parts,
@@ -102,15 +157,15 @@ impl Inner {
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
     {
-        let mut request = Request::new(body);
+        let Prepared { metadata, deadline, scope } = prepared;
+        let mut request = Request::new(CountedBody::new(body, Arc::clone(scope.counters())));
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = method.path().clone().into();
-        *request.headers_mut() = prepared.metadata;
+        *request.headers_mut() = metadata;
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
-        let options =
-            CallOptions { deadline: prepared.deadline, is_idempotent: method.is_idempotent() };
+        let options = CallOptions { deadline, is_idempotent: method.is_idempotent() };
         let response = method.upstream().call(request, options).await;
         let response = response.map_err(|status| error::from_channel(&status))?;
         let (head, body) = response.into_parts();
@@ -118,7 +173,8 @@ impl Inner {
         if let Some(status) = Status::from_trailers(&head.headers) {
             self.look_at(&status);
         }
-        let messages = Messages::new(&head.headers, body, self.settings.max_message_length);
+        let limit = self.settings.max_message_length;
+        let messages = Messages::new(&head.headers, body, limit, scope);
         Ok(Reply { headers: head.headers, messages })
     }
 

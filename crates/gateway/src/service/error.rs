@@ -1,11 +1,13 @@
 //! Errors of the gateway and of upstreams, in the form of each dialect.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use super::Body;
-use crate::status::{Code, Status, rest_body};
+use crate::dialect::framing::{EndStream, Envelope};
+use crate::dispatch::{MediaType, RequestHead};
+use crate::status::{Code, ConnectError, Status, rest_body};
 
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -20,14 +22,49 @@ pub(super) fn from_channel(status: &tonic::Status) -> Status {
 
 /// Returns a response of REST with a status, without forms of its details.
 pub(super) fn rest(status: &Status) -> Response<Body> {
-    json(status.code.http_status(), rest_body(status, |_| None))
+    json(status.code, status.code.http_status(), rest_body(status, |_| None))
+}
+
+/// Returns the response to a call that is refused before it has a method, in the form of its
+/// dialect.
+pub(super) fn refusal(head: &RequestHead<'_>, status: &Status) -> Response<Body> {
+    let content_type = head.headers.get(CONTENT_TYPE).cloned();
+    match (head.media_type(), content_type) {
+        (
+            MediaType::Grpc | MediaType::GrpcWeb | MediaType::GrpcWebText,
+            Some(content_type),
+        ) => trailers_only(status, content_type),
+        (MediaType::ConnectJson | MediaType::ConnectProto, Some(content_type)) => {
+            let error = Some(ConnectError::new(status, |_| None));
+            let end = EndStream { error, metadata: HeaderMap::new() }.to_json();
+            let mut out = BytesMut::new();
+            // The message is the gateway's own, and short.
+            let _ = Envelope::encode(Envelope::END_STREAM, end.as_bytes(), &mut out);
+            let mut response = Response::new(Body::whole(out.freeze()));
+            response.headers_mut().insert(CONTENT_TYPE, content_type);
+            response.extensions_mut().insert(status.code);
+            response
+        }
+        (MediaType::Proto, _) => connect(&ConnectError::new(status, |_| None)),
+        _ if super::connect::is_connect(head.headers) => {
+            connect(&ConnectError::new(status, |_| None))
+        }
+        _ => rest(status),
+    }
+}
+
+/// Returns the response of a unary call of Connect that failed.
+pub(super) fn connect(error: &ConnectError) -> Response<Body> {
+    json(error.code, error.code.http_status(), error.to_json())
 }
 
 /// Returns a response of JSON, with the challenge that a 401 must have.
-pub(super) fn json(status: StatusCode, body: String) -> Response<Body> {
+pub(super) fn json(code: Code, status: StatusCode, body: String) -> Response<Body> {
     let mut response = Response::new(Body::whole(body));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, JSON);
+    // For the record of the call.
+    response.extensions_mut().insert(code);
     if status == StatusCode::UNAUTHORIZED {
         // Not the message of the upstream, which may contain anything.
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -40,6 +77,7 @@ pub(super) fn trailers_only(status: &Status, content_type: HeaderValue) -> Respo
     let mut response = Response::new(Body::default());
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     status.set_trailers(response.headers_mut());
+    response.extensions_mut().insert(status.code);
     response
 }
 
@@ -50,7 +88,7 @@ pub(super) fn http(status: StatusCode, message: &str) -> Response<Body> {
         StatusCode::METHOD_NOT_ALLOWED => Code::Unimplemented,
         _ => Code::InvalidArgument,
     };
-    json(status, rest_body(&Status::new(code, message), |_| None))
+    json(code, status, rest_body(&Status::new(code, message), |_| None))
 }
 
 /// Returns a 405 with the methods that are allowed.

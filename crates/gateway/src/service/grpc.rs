@@ -7,11 +7,14 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, TE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body::Frame;
 
 use super::body::{BoxError, RequestBody};
 use super::builder::Settings;
+use super::call::Prepared;
+use super::prefixes::{CountedBody, Prefixes};
+use super::scope::CallScope;
 use super::{Body, Inner, error};
 use crate::catalog::Catalog;
 use crate::deadline::TimeoutForm;
@@ -32,8 +35,8 @@ impl Inner {
         let content_type = content_type.unwrap_or(HeaderValue::from_static("application/grpc"));
         match self.pass(catalog, head, body).await {
             Ok(response) => {
-                let settings = Arc::clone(&self.settings);
-                response.map(|body| Body::stream(PassedBody { inner: Some(body), settings }))
+                let passed = |body| PassedBody { inner: Some(body), settings: self.settings.clone() };
+                response.map(|body| Body::stream(passed(body)))
             }
             Err(status) => error::trailers_only(&status, content_type),
         }
@@ -43,37 +46,35 @@ impl Inner {
     pub(super) async fn pass(
         &self,
         catalog: &Catalog,
-        mut head: Parts,
+        head: Parts,
         body: RequestBody,
-    ) -> Result<Response<UpstreamBody>, Status> {
+    ) -> Result<Response<WatchedBody>, Status> {
         let path = head.uri.path();
         let upstream = catalog.upstream(path).ok_or_else(|| unknown_service(path))?;
-        let options = CallOptions {
-            deadline: self.deadline(TimeoutForm::Grpc, &head.headers)?,
-            is_idempotent: catalog.method(path).is_some_and(|method| method.is_idempotent()),
-        };
-        head.headers = self.native_headers(&head)?;
+        let prepared = self.prepare(path, Convention::Rpc, TimeoutForm::Grpc, &head).await?;
+        let Prepared { metadata, deadline, scope } = prepared;
+        let is_idempotent = catalog.method(path).is_some_and(|method| method.is_idempotent());
+        let body = LengthCheck::new(body, self.settings.max_message_length);
+        let mut request = Request::new(CountedBody::new(body, Arc::clone(scope.counters())));
+        *request.method_mut() = head.method;
+        *request.version_mut() = Version::HTTP_2;
         // Without the authority that the client named: calls name the upstream's own.
         let path = head.uri.path_and_query().cloned();
-        head.uri = path.map(Uri::from).unwrap_or_default();
-        let body = LengthCheck::new(body, self.settings.max_message_length);
-        let response = upstream.call(Request::from_parts(head, body), options).await;
+        *request.uri_mut() = path.map(Uri::from).unwrap_or_default();
+        *request.headers_mut() = metadata;
+        copy(&REQUEST_HEADERS, &head.headers, request.headers_mut());
+        request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
+        let response = upstream.call(request, CallOptions { deadline, is_idempotent }).await;
         let response = response.map_err(|status| error::from_channel(&status))?;
         check_head(response.status(), response.headers())?;
         if let Some(status) = Status::from_trailers(response.headers()) {
+            scope.set_code(status.code);
             self.look_at(&status);
         }
-        let (mut head, body) = response.into_parts();
+        let (mut head, inner) = response.into_parts();
         head.headers = self.settings.native_headers(Part::Headers, &head.headers);
+        let body = WatchedBody { inner, prefixes: Prefixes::default(), scope };
         Ok(Response::from_parts(head, body))
-    }
-
-    /// Returns the metadata of a request, with the headers of gRPC's own.
-    fn native_headers(&self, head: &Parts) -> Result<HeaderMap, Status> {
-        let mut headers = self.metadata(Convention::Rpc, head)?;
-        copy(&REQUEST_HEADERS, &head.headers, &mut headers);
-        headers.insert(TE, HeaderValue::from_static("trailers"));
-        Ok(headers)
     }
 
     /// Asks the servers for their services again if one of them does not know a method.
@@ -135,10 +136,47 @@ pub(super) fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<(), 
     Err(Status::new(code, format!("the upstream answered HTTP {} without gRPC", status.as_u16())))
 }
 
+/// The body of an upstream's response, whose messages and status are noted.
+pub(super) struct WatchedBody {
+    inner: UpstreamBody,
+    prefixes: Prefixes,
+    scope: CallScope,
+}
+
+impl http_body::Body for WatchedBody {
+    type Data = Bytes;
+    type Error = tonic::Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, tonic::Status>>> {
+        let this = self.get_mut();
+        let frame = ready!(Pin::new(&mut this.inner).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    let count = this.prefixes.count(data);
+                    this.scope.counters().count_response_messages(count);
+                } else if let Some(status) = frame.trailers_ref().and_then(Status::from_trailers) {
+                    this.scope.set_code(status.code);
+                }
+            }
+            Some(Err(status)) => this.scope.set_code(error::from_channel(status).code),
+            None => this.scope.set_missing_code(),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+}
+
 /// The body of a response. A failure of the upstream becomes the status in the trailers.
 struct PassedBody {
     /// `None` once the call is over.
-    inner: Option<UpstreamBody>,
+    inner: Option<WatchedBody>,
     settings: Arc<Settings>,
 }
 
@@ -178,24 +216,17 @@ impl http_body::Body for PassedBody {
     }
 }
 
-/// Length of the prefix of a message, in bytes: a flag and four bytes of length.
-const PREFIX: usize = 5;
-
 /// A request body whose messages are not longer than the limit.
 pub(super) struct LengthCheck {
     inner: RequestBody,
     max: u32,
-    /// The bytes of a prefix so far.
-    prefix: [u8; PREFIX],
-    filled: usize,
-    /// Number of bytes of the current message that are still to come.
-    rest: usize,
+    prefixes: Prefixes,
     has_flags: bool,
 }
 
 impl LengthCheck {
     pub(super) fn new(inner: RequestBody, max: u32) -> Self {
-        Self { inner, max, prefix: [0; PREFIX], filled: 0, rest: 0, has_flags: true }
+        Self { inner, max, prefixes: Prefixes::default(), has_flags: true }
     }
 
     /// Refuses messages with flags.
@@ -203,37 +234,20 @@ impl LengthCheck {
         Self { has_flags: false, ..self }
     }
 
-    fn check(&mut self, mut data: &[u8]) -> Result<(), tonic::Status> {
-        while !data.is_empty() {
-            if self.rest > 0 {
-                let length = self.rest.min(data.len());
-                self.rest -= length;
-                data = &data[length..];
-                continue;
+    fn check(&mut self, data: &[u8]) -> Result<(), tonic::Status> {
+        let (max, has_flags) = (self.max, self.has_flags);
+        self.prefixes.scan(data, |flags, length| {
+            if flags != 0 && !has_flags {
+                let status = super::request_body::unasked_flags();
+                return Err(tonic::Status::invalid_argument(status.message));
             }
-            let length = (PREFIX - self.filled).min(data.len());
-            self.prefix[self.filled..][..length].copy_from_slice(&data[..length]);
-            self.filled += length;
-            data = &data[length..];
-            if self.filled == PREFIX {
-                let [flags, length @ ..] = self.prefix;
-                if flags != 0 && !self.has_flags {
-                    let status = super::request_body::unasked_flags();
-                    return Err(tonic::Status::invalid_argument(status.message));
-                }
-                let length = u32::from_be_bytes(length);
-                if length > self.max {
-                    return Err(tonic::Status::resource_exhausted(format!(
-                        "a message has {length} bytes, of at most {}",
-                        self.max
-                    )));
-                }
-                // A part of a message is never longer than memory.
-                let length = usize::try_from(length).unwrap_or(usize::MAX);
-                (self.filled, self.rest) = (0, length);
+            if length > max {
+                return Err(tonic::Status::resource_exhausted(format!(
+                    "a message has {length} bytes, of at most {max}"
+                )));
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 

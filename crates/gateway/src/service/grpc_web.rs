@@ -13,12 +13,12 @@ use http_body::Frame;
 
 use super::body::{BoxError, RequestBody};
 use super::builder::Settings;
+use super::grpc::WatchedBody;
 use super::{Body, Inner, error};
 use crate::catalog::Catalog;
 use crate::dialect::framing::{Envelope, TextDecoder, encode_header_block, encode_text};
 use crate::metadata::Part;
 use crate::status::{GRPC_STATUS, Status};
-use crate::upstream::UpstreamBody;
 
 const BINARY: HeaderValue = HeaderValue::from_static("application/grpc-web+proto");
 const TEXT: HeaderValue = HeaderValue::from_static("application/grpc-web-text+proto");
@@ -107,7 +107,7 @@ impl http_body::Body for TextBody {
 /// The body of a response.
 struct WebBody {
     /// `None` once the call is over.
-    inner: Option<UpstreamBody>,
+    inner: Option<WatchedBody>,
     is_text: bool,
     settings: Arc<Settings>,
 }

@@ -9,6 +9,7 @@ use http::HeaderMap;
 use http_body::Body as _;
 
 use super::error;
+use super::scope::CallScope;
 use crate::dialect::framing::{EnvelopeDecoder, EnvelopeError, EnvelopeFormat};
 use crate::status::{Code, Status};
 use crate::upstream::UpstreamBody;
@@ -19,6 +20,7 @@ pub(super) struct Messages {
     body: Option<UpstreamBody>,
     decoder: EnvelopeDecoder,
     end: Option<End>,
+    scope: CallScope,
 }
 
 /// The end of a call.
@@ -38,12 +40,25 @@ impl End {
 
 impl Messages {
     /// Creates the messages of a response with these headers.
-    pub(super) fn new(headers: &HeaderMap, body: UpstreamBody, max_length: u32) -> Self {
+    pub(super) fn new(
+        headers: &HeaderMap,
+        body: UpstreamBody,
+        max_length: u32,
+        scope: CallScope,
+    ) -> Self {
         // The headers of a response without messages are its trailers as well.
         let end = Status::from_trailers(headers).map(End::failed);
+        if let Some(end) = &end {
+            scope.set_code(end.status.code);
+        }
         let body = if end.is_none() { Some(body) } else { None };
         let decoder = EnvelopeDecoder::new(EnvelopeFormat::Grpc, max_length);
-        Self { body, decoder, end }
+        Self { body, decoder, end, scope }
+    }
+
+    /// Returns the scope of the call.
+    pub(super) fn scope(&self) -> &CallScope {
+        &self.scope
     }
 
     /// Returns the next message, or the end of the call. After the end, returns the end again.
@@ -61,6 +76,7 @@ impl Messages {
             }
             match self.decoder.next_envelope() {
                 Ok(Some(envelope)) if !envelope.is_compressed() => {
+                    self.scope.counters().count_response_messages(1);
                     return Poll::Ready(Ok(envelope.payload));
                 }
                 Ok(Some(_)) => {
@@ -105,6 +121,7 @@ impl Messages {
     /// Ends the call: the stream is reset if it has not ended by itself.
     fn finish(&mut self, end: End) -> End {
         self.body = None;
+        self.scope.set_code(end.status.code);
         self.end = Some(end.clone());
         end
     }

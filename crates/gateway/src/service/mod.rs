@@ -9,17 +9,21 @@ mod error;
 mod grpc;
 mod grpc_web;
 mod json;
+mod lifecycle;
 mod messages;
+mod metered_body;
 mod origin;
+mod prefixes;
 mod reply_body;
 mod request_body;
+mod scope;
 mod transcoder;
 
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -30,13 +34,20 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tower_service::Service;
 
-use crate::catalog::{Catalog, Catalogs, SourceState};
+use crate::catalog::{
+    Catalog, Catalogs, MethodEntry, RouteConflicts, RouteTarget, SourceState,
+};
 use crate::deadline::TimeoutForm;
-use crate::dispatch::{Codec, Dispatch, RequestHead, dispatch};
+use crate::dispatch::{Codec, Dispatch, DispatchError, RequestHead, dispatch};
+use crate::record::Dialect;
+use crate::route::Match;
 use crate::status::{Code, Status};
 use body::RequestBody;
 use builder::Settings;
 use json::JsonCall;
+use lifecycle::Lifecycle;
+use metered_body::{MeteredBody, TimedBody};
+use scope::CallScope;
 
 pub use body::{Body, BoxError};
 pub use builder::Builder;
@@ -69,14 +80,22 @@ pub use builder::Builder;
 /// Clones share everything. The tasks that learn services end when the last clone is dropped.
 #[derive(Clone)]
 pub struct Gateway {
-    inner: Arc<Inner>,
+    shared: Arc<Shared>,
 }
 
+struct Shared {
+    /// Replaced by [`Gateway::reload`].
+    current: RwLock<Arc<Inner>>,
+    lifecycle: Arc<Lifecycle>,
+}
+
+/// The settings and the methods with which a call begins, and which it keeps.
 struct Inner {
     catalogs: Catalogs,
     /// One permit for each call that may be in progress.
     calls: Arc<Semaphore>,
     settings: Arc<Settings>,
+    lifecycle: Arc<Lifecycle>,
 }
 
 impl Gateway {
@@ -85,19 +104,85 @@ impl Gateway {
         Builder::new()
     }
 
+    fn new(inner: Inner) -> Self {
+        let lifecycle = Arc::clone(&inner.lifecycle);
+        let shared = Shared { current: RwLock::new(Arc::new(inner)), lifecycle };
+        Self { shared: Arc::new(shared) }
+    }
+
+    fn current(&self) -> Arc<Inner> {
+        // The value is replaced in one step.
+        Arc::clone(&self.shared.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Waits until each upstream was asked for its services, successfully or not.
-    pub async fn ready(&self) {
-        self.inner.catalogs.ready().await;
+    ///
+    /// # Errors
+    /// [`RouteConflicts`] if HTTP rules lead the same requests to different methods. A program should
+    /// refuse to start then. If it goes on, the first of such rules is used, as it is after a change
+    /// of an upstream: [`sources`](Self::sources) reports the others.
+    pub async fn ready(&self) -> Result<(), RouteConflicts> {
+        let inner = self.current();
+        inner.catalogs.ready().await;
+        RouteConflicts::check(inner.catalogs.current().conflicts())
     }
 
     /// Returns the current methods.
     pub fn catalog(&self) -> Arc<Catalog> {
-        self.inner.catalogs.current()
+        self.current().catalogs.current()
     }
 
     /// Returns the state of each upstream, in the order in which they were added.
     pub fn sources(&self) -> Vec<SourceState> {
-        self.inner.catalogs.states()
+        self.current().catalogs.states()
+    }
+
+    /// Replaces the settings and the upstreams. Calls in progress keep theirs. New calls use the old
+    /// ones until each new upstream was asked for its services; one that cannot be reached offers
+    /// the services that an old upstream with the same URLs had.
+    ///
+    /// # Errors
+    /// [`RouteConflicts`] as for [`ready`](Self::ready). The old settings stay in use.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the old settings stay in use.
+    ///
+    /// # Panics
+    /// Panics outside of a tokio runtime.
+    pub async fn reload(&self, builder: Builder) -> Result<(), RouteConflicts> {
+        let lifecycle = Arc::clone(&self.shared.lifecycle);
+        let new = builder.start(lifecycle, Some(&self.current().catalogs));
+        new.catalogs.ready().await;
+        RouteConflicts::check(new.catalogs.current().conflicts())?;
+        let mut current =
+            self.shared.current.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(new);
+        Ok(())
+    }
+
+    /// Refuses new calls as `unavailable`, and waits until those in progress have ended. A server
+    /// that stops calls this, and then closes its connections.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, new calls are refused all the same.
+    pub async fn drain(&self) {
+        self.shared.lifecycle.drain().await;
+    }
+
+    /// Waits until [`drain`](Self::drain) was called: connections should then be closed once their
+    /// calls have ended.
+    pub async fn draining(&self) {
+        self.shared.lifecycle.draining().await;
+    }
+
+    /// Reports whether new calls are refused, since [`drain`](Self::drain) was called.
+    pub fn is_draining(&self) -> bool {
+        self.shared.lifecycle.is_draining()
+    }
+
+    /// Returns the number of calls in progress.
+    pub fn calls_in_progress(&self) -> usize {
+        self.shared.lifecycle.calls()
     }
 
     /// Answers a request.
@@ -109,31 +194,48 @@ impl Gateway {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        self.inner.handle(request.map(body::boxed)).await
+        self.current().handle(request.map(body::boxed)).await
     }
 }
 
 impl Inner {
     async fn handle(self: &Arc<Self>, request: Request<RequestBody>) -> Response<Body> {
-        if let Some(answer) = origin::refuse(&self.settings.origins, &request) {
-            return answer;
-        }
-        let Ok(permit) = Arc::clone(&self.calls).try_acquire_owned() else {
-            return error::rest(&Status::new(Code::Unavailable, "too many calls are in progress"));
-        };
+        let refusal = origin::refuse(&self.settings.origins, &request);
         let cors = origin::Cors::of(&request);
-        let is_head = request.method() == Method::HEAD;
-        let (head, body) = request.into_parts();
-        let mut response = self.answer(head, body).await;
+        let (mut head, body) = request.into_parts();
+        let scope = match self.begin(Dialect::Http, &head) {
+            Ok(scope) => scope,
+            Err(status) => {
+                let mut response = error::refusal(&RequestHead::new(&head, false), &status);
+                self.unplaced(Dialect::Http, &head).on_response(&mut response);
+                return response;
+            }
+        };
+        let is_head = head.method == Method::HEAD;
+        let mut response = match refusal {
+            Some(refusal) => refusal,
+            None => {
+                head.extensions.insert(scope.clone());
+                let body = MeteredBody::boxed(body, Arc::clone(scope.counters()));
+                let mut response = self.answer(&scope, head, body).await;
+                cors.add(response.headers_mut());
+                response
+            }
+        };
         if is_head {
             remove_body(&mut response);
         }
-        cors.add(response.headers_mut());
-        response.body_mut().occupy(permit);
+        scope.on_response(&mut response);
+        response.body_mut().occupy(scope);
         response
     }
 
-    async fn answer(self: &Arc<Self>, head: Parts, body: RequestBody) -> Response<Body> {
+    async fn answer(
+        self: &Arc<Self>,
+        scope: &CallScope,
+        head: Parts,
+        body: RequestBody,
+    ) -> Response<Body> {
         let catalog = self.catalogs.current();
         let dispatched = dispatch(
             &self.settings.dispatch,
@@ -141,6 +243,13 @@ impl Inner {
             |path| catalog.method(path),
             |method, path| catalog.router().find(method, path),
         );
+        let body = match called_method(&dispatched, &catalog, &head) {
+            Some((dialect, method)) => {
+                scope.set_method(dialect, method.map(|method| method.path()));
+                self.timed(body, method)
+            }
+            None => body,
+        };
         match dispatched {
             Ok(Dispatch::Preflight) => origin::preflight(&head.headers),
             Ok(Dispatch::Grpc) => self.grpc(&catalog, head, body).await,
@@ -149,7 +258,7 @@ impl Inner {
                 self.connect_stream(method, codec, head, body).await
             }
             Ok(Dispatch::ConnectUnary { method, codec: Codec::Json })
-                if connect::is_stream(method) || !connect::is_connect(&head.headers) =>
+                if is_plain_json(method, &head.headers) =>
             {
                 self.json(JsonCall::of_method(Arc::clone(method)), head, body).await
             }
@@ -167,7 +276,16 @@ impl Inner {
                     Err(status) => self.json_failure(&method, &status.into()),
                 }
             }
-            // The settings have neither the tunnel nor forms.
+            Ok(Dispatch::RestForm(found)) => {
+                let method = Arc::clone(&found.value().method);
+                let call = self.form_call(&found, &head, body).await;
+                drop(found);
+                match call {
+                    Ok(call) => self.json(call, head, body::empty()).await,
+                    Err(status) => self.json_failure(&method, &status.into()),
+                }
+            }
+            // The settings have no tunnel.
             Ok(_) => error::http(StatusCode::NOT_IMPLEMENTED, "WebSockets are not served here"),
             Err(error) => match error.allowed() {
                 Some(allowed) => error::method_not_allowed(allowed.header()),
@@ -175,6 +293,51 @@ impl Inner {
             },
         }
     }
+
+    /// Limits the time in which a request of one message arrives.
+    fn timed(&self, body: RequestBody, method: Option<&Arc<MethodEntry>>) -> RequestBody {
+        match method {
+            Some(method) if !method.descriptor().client_streaming => {
+                TimedBody::boxed(body, self.settings.body_timeout)
+            }
+            _ => body,
+        }
+    }
+}
+
+/// The result of [`dispatch`] on a catalog.
+type Dispatched<'c, 'p> =
+    Result<Dispatch<&'c Arc<MethodEntry>, Match<'c, 'p, RouteTarget>>, DispatchError>;
+
+/// Returns the dialect of a call, and its method if the catalog has it. `None` for requests that are
+/// no calls, and for WebSockets, whose calls begin later.
+fn called_method<'c>(
+    dispatched: &Dispatched<'c, '_>,
+    catalog: &'c Catalog,
+    head: &Parts,
+) -> Option<(Dialect, Option<&'c Arc<MethodEntry>>)> {
+    let passed = catalog.method(head.uri.path());
+    Some(match dispatched.as_ref().ok()? {
+        Dispatch::Grpc => (Dialect::Grpc, passed),
+        Dispatch::GrpcWeb { .. } => (Dialect::GrpcWeb, passed),
+        Dispatch::ConnectUnary { method, codec: Codec::Json }
+            if is_plain_json(method, &head.headers) =>
+        {
+            (Dialect::Json, Some(*method))
+        }
+        Dispatch::ConnectStream { method, .. }
+        | Dispatch::ConnectUnary { method, .. }
+        | Dispatch::ConnectGet { method } => (Dialect::Connect, Some(*method)),
+        Dispatch::Rest(found) | Dispatch::RestForm(found) => {
+            (Dialect::Json, Some(&found.value().method))
+        }
+        _ => return None,
+    })
+}
+
+/// Reports whether JSON on the path of a method is JSON over HTTP rather than Connect.
+fn is_plain_json(method: &MethodEntry, headers: &HeaderMap) -> bool {
+    connect::is_stream(method) || !connect::is_connect(headers)
 }
 
 /// Removes the body of a response to HEAD, whose length is still told.

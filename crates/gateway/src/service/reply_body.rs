@@ -12,6 +12,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use super::body::BoxError;
 use super::call::{Failure, Reply};
 use super::messages::{End, Messages};
+use super::scope::CallScope;
 use crate::status::Status;
 
 /// Time without a message after which a form that can sends something that clients ignore. Proxies
@@ -45,6 +46,7 @@ pub(super) struct ReplyBody<F> {
     /// A message that was awaited before the headers of the response were sent.
     first: Option<Bytes>,
     keep_alive: Pin<Box<Sleep>>,
+    scope: CallScope,
 }
 
 enum State {
@@ -56,17 +58,18 @@ enum State {
 
 impl<F: StreamForm> ReplyBody<F> {
     /// Creates the body of a call whose headers have not arrived.
-    pub(super) fn calling(calling: Calling, form: F) -> Self {
-        Self::new(State::Calling(calling), None, form)
+    pub(super) fn calling(calling: Calling, form: F, scope: CallScope) -> Self {
+        Self::new(State::Calling(calling), None, form, scope)
     }
 
     /// Creates the body of these messages, after a first one that was taken out already.
     pub(super) fn messages(messages: Messages, first: Option<Bytes>, form: F) -> Self {
-        Self::new(State::Messages(Box::new(messages)), first, form)
+        let scope = messages.scope().clone();
+        Self::new(State::Messages(Box::new(messages)), first, form, scope)
     }
 
-    fn new(state: State, first: Option<Bytes>, form: F) -> Self {
-        Self { state, form, first, keep_alive: Box::pin(sleep(KEEP_ALIVE)) }
+    fn new(state: State, first: Option<Bytes>, form: F, scope: CallScope) -> Self {
+        Self { state, form, first, keep_alive: Box::pin(sleep(KEEP_ALIVE)), scope }
     }
 
     fn poll_output(&mut self, cx: &mut Context<'_>, out: &mut BytesMut) -> Poll<()> {
@@ -100,6 +103,7 @@ impl<F: StreamForm> ReplyBody<F> {
     fn finish(&mut self, end: &End, out: &mut BytesMut) {
         self.form.end(end, out);
         self.state = State::Over;
+        self.scope.set_code(end.status.code);
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::body::{BoxError, RequestBody};
 use super::call::too_long;
 use super::compression::Compression;
+use super::error;
 use super::messages::envelope_error;
 use super::transcoder::RequestWriter;
 use crate::dialect::framing::{
@@ -38,9 +39,7 @@ async fn read(mut body: RequestBody, max_length: u32) -> Result<Bytes, Status> {
         let data = match frame {
             None => break,
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-            Some(Err(_)) => {
-                return Err(Status::new(Code::Canceled, "the request did not arrive whole"));
-            }
+            Some(Err(error)) => return Err(unread(&error)),
         };
         let length = first.len() + rest.len() + data.len();
         if length > max_length as usize {
@@ -58,6 +57,14 @@ async fn read(mut body: RequestBody, max_length: u32) -> Result<Bytes, Status> {
         rest.extend_from_slice(&data);
     }
     Ok(if rest.is_empty() { first } else { rest.freeze() })
+}
+
+/// Returns the status of a request whose body failed.
+fn unread(error: &BoxError) -> Status {
+    match error.downcast_ref::<tonic::Status>() {
+        Some(status) => error::from_channel(status),
+        None => Status::new(Code::Canceled, "the request did not arrive whole"),
+    }
 }
 
 /// A stream of requests.

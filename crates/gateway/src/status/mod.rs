@@ -10,6 +10,7 @@ mod connect;
 mod details;
 mod message;
 mod rest;
+mod retry_info;
 mod trailers;
 
 pub use self::code::Code;

@@ -1,0 +1,48 @@
+//! Metrics that go to the recorder of the crate `metrics`.
+
+use metrics::{
+    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
+
+use crate::record::CallRecord;
+
+/// `true`: each call needs a record.
+pub(crate) const IS_ENABLED: bool = true;
+
+const IN_PROGRESS: &str = "sockeye_gateway_calls_in_progress";
+const CALLS: &str = "sockeye_gateway_calls_total";
+const SECONDS: &str = "sockeye_gateway_call_seconds";
+const REQUEST_BYTES: &str = "sockeye_gateway_request_bytes_total";
+const RESPONSE_BYTES: &str = "sockeye_gateway_response_bytes_total";
+const REQUEST_MESSAGES: &str = "sockeye_gateway_request_messages_total";
+const RESPONSE_MESSAGES: &str = "sockeye_gateway_response_messages_total";
+
+/// Describes the metrics to the recorder.
+pub fn describe() {
+    describe_gauge!(IN_PROGRESS, Unit::Count, "Requests that the gateway is answering now");
+    describe_counter!(CALLS, Unit::Count, "Calls that have ended, by status");
+    describe_histogram!(SECONDS, Unit::Seconds, "Time to the end of a call");
+    describe_counter!(REQUEST_BYTES, Unit::Bytes, "Length of the bodies of requests");
+    describe_counter!(RESPONSE_BYTES, Unit::Bytes, "Length of the bodies of responses");
+    describe_counter!(REQUEST_MESSAGES, Unit::Count, "Messages sent to upstreams");
+    describe_counter!(RESPONSE_MESSAGES, Unit::Count, "Messages received from upstreams");
+}
+
+pub(crate) fn on_begin() {
+    gauge!(IN_PROGRESS).increment(1.0);
+}
+
+pub(crate) fn on_end(record: Option<&CallRecord>) {
+    gauge!(IN_PROGRESS).decrement(1.0);
+    let Some(record) = record else { return };
+    let dialect = record.dialect.name();
+    let method = record.method.as_deref().unwrap_or("none").to_owned();
+    let code = record.code.name();
+    counter!(CALLS, "dialect" => dialect, "method" => method.clone(), "code" => code).increment(1);
+    let seconds = histogram!(SECONDS, "dialect" => dialect, "method" => method);
+    seconds.record(record.duration.as_secs_f64());
+    counter!(REQUEST_BYTES, "dialect" => dialect).increment(record.request_bytes);
+    counter!(RESPONSE_BYTES, "dialect" => dialect).increment(record.response_bytes);
+    counter!(REQUEST_MESSAGES, "dialect" => dialect).increment(record.request_messages);
+    counter!(RESPONSE_MESSAGES, "dialect" => dialect).increment(record.response_messages);
+}
