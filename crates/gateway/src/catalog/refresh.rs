@@ -71,7 +71,7 @@ impl Catalogs {
         router: RouterOptions,
         previous: Option<&Self>,
     ) -> Self {
-        let state = |source| {
+        let state = |source: &Source| {
             let schema = previous.and_then(|previous| previous.shared.schema_for(source));
             State { schema, ..State::default() }
         };

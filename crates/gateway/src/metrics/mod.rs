@@ -28,6 +28,6 @@ mod recorded;
 #[cfg(not(feature = "metrics"))]
 pub(crate) use absent::{IS_ENABLED, on_begin, on_end};
 #[cfg(feature = "metrics")]
-pub use recorded::describe;
+pub use recorded::{CALL_SECONDS, describe};
 #[cfg(feature = "metrics")]
 pub(crate) use recorded::{IS_ENABLED, on_begin, on_end};

@@ -11,7 +11,8 @@ pub(crate) const IS_ENABLED: bool = true;
 
 const IN_PROGRESS: &str = "sockeye_gateway_calls_in_progress";
 const CALLS: &str = "sockeye_gateway_calls_total";
-const SECONDS: &str = "sockeye_gateway_call_seconds";
+/// The name of the histogram of calls, for its buckets.
+pub const CALL_SECONDS: &str = "sockeye_gateway_call_seconds";
 const REQUEST_BYTES: &str = "sockeye_gateway_request_bytes_total";
 const RESPONSE_BYTES: &str = "sockeye_gateway_response_bytes_total";
 const REQUEST_MESSAGES: &str = "sockeye_gateway_request_messages_total";
@@ -21,7 +22,7 @@ const RESPONSE_MESSAGES: &str = "sockeye_gateway_response_messages_total";
 pub fn describe() {
     describe_gauge!(IN_PROGRESS, Unit::Count, "Requests that the gateway is answering now");
     describe_counter!(CALLS, Unit::Count, "Calls that have ended, by status");
-    describe_histogram!(SECONDS, Unit::Seconds, "Time to the end of a call");
+    describe_histogram!(CALL_SECONDS, Unit::Seconds, "Time to the end of a call");
     describe_counter!(REQUEST_BYTES, Unit::Bytes, "Length of the bodies of requests");
     describe_counter!(RESPONSE_BYTES, Unit::Bytes, "Length of the bodies of responses");
     describe_counter!(REQUEST_MESSAGES, Unit::Count, "Messages sent to upstreams");
@@ -39,7 +40,7 @@ pub(crate) fn on_end(record: Option<&CallRecord>) {
     let method = record.method.as_deref().unwrap_or("none").to_owned();
     let code = record.code.name();
     counter!(CALLS, "dialect" => dialect, "method" => method.clone(), "code" => code).increment(1);
-    let seconds = histogram!(SECONDS, "dialect" => dialect, "method" => method);
+    let seconds = histogram!(CALL_SECONDS, "dialect" => dialect, "method" => method);
     seconds.record(record.duration.as_secs_f64());
     counter!(REQUEST_BYTES, "dialect" => dialect).increment(record.request_bytes);
     counter!(RESPONSE_BYTES, "dialect" => dialect).increment(record.response_bytes);

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::body::RequestBody;
 use super::call::{Failure, Once, Prepared, UnaryReply};
-use super::compression::Compression;
+use super::compression::{Compression, compress_message};
 use super::grpc::LengthCheck;
 use super::messages::End;
 use super::reply_body::{ReplyBody, StreamForm};
@@ -75,11 +75,11 @@ impl Inner {
             check_version(head.headers.get(PROTOCOL_VERSION).map(HeaderValue::as_bytes))?;
             let encoding = head.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
             let compression = Compression::named(encoding)?;
-            let prepared = self.prepare(Convention::Rpc, TimeoutForm::Connect, &head)?;
+            let prepared = self.prepare_connect(method, &head).await?;
             let limit = self.settings.max_message_length;
             let message = read_whole(body, limit, prepared.deadline).await?;
             let message = compression.decompress(message, limit)?;
-            self.answer_unary(method, codec, prepared, &message).await
+            self.answer_unary(method, codec, prepared, &message, &head.headers).await
         };
         answered.await.unwrap_or_else(|failure| self.connect_failure(method, &failure))
     }
@@ -111,10 +111,19 @@ impl Inner {
             let compression = Compression::named(query.compression.as_deref().map(str::as_bytes))?;
             let limit = self.settings.max_message_length;
             let message = compression.decompress(query.message, limit)?;
-            let prepared = self.prepare(Convention::Rpc, TimeoutForm::Connect, &head)?;
-            self.answer_unary(method, codec, prepared, &message).await
+            let prepared = self.prepare_connect(method, &head).await?;
+            self.answer_unary(method, codec, prepared, &message, &head.headers).await
         };
         answered.await.unwrap_or_else(|failure| self.connect_failure(method, &failure))
+    }
+
+    async fn prepare_connect(
+        &self,
+        method: &MethodEntry,
+        head: &Parts,
+    ) -> Result<Prepared, Status> {
+        let path = method.path().as_str();
+        self.prepare(path, Convention::Rpc, TimeoutForm::Connect, head).await
     }
 
     async fn answer_unary(
@@ -123,9 +132,10 @@ impl Inner {
         codec: Codec,
         prepared: Prepared,
         message: &[u8],
+        request: &HeaderMap,
     ) -> Result<Response<Body>, Failure> {
-        let request = self.connect_writer(method, codec).write(message)?;
-        let reply = self.call_unary(method, prepared, Once(Some(request))).await?;
+        let message = self.connect_writer(method, codec).write(message)?;
+        let reply = self.call_unary(method, prepared, Once(Some(message))).await?;
         let UnaryReply { headers, message, trailers } = reply;
         let body = match codec {
             Codec::Proto => message,
@@ -136,9 +146,11 @@ impl Inner {
                 }
             },
         };
+        let mut metadata = self.connect_headers(&headers, &trailers);
+        metadata.insert(CONTENT_TYPE, unary_type(codec));
+        let body = self.settings.compress_body(request, body, &mut metadata);
         let mut response = Response::new(Body::whole(body));
-        *response.headers_mut() = self.connect_headers(&headers, &trailers);
-        response.headers_mut().insert(CONTENT_TYPE, unary_type(codec));
+        *response.headers_mut() = metadata;
         Ok(response)
     }
 
@@ -157,6 +169,7 @@ impl Inner {
         let mut form = ConnectStream {
             printer: self.connect_printer(method),
             codec,
+            compression: self.settings.stream_compression(&head.headers),
             settings: Arc::clone(&self.settings),
         };
         let mut response = match self.begin_stream(method, codec, &head, body).await {
@@ -164,9 +177,13 @@ impl Inner {
                 let metadata = &self.settings.metadata;
                 let metadata =
                     metadata.response_headers(Convention::Rpc, Part::Headers, &reply.headers);
+                let is_compressed = form.compression == Compression::Gzip;
                 let body = ReplyBody::messages(reply.messages, None, form);
                 let mut response = Response::new(Body::stream(body));
                 *response.headers_mut() = metadata;
+                if is_compressed {
+                    response.headers_mut().insert(STREAM_ENCODING, HeaderValue::from_static("gzip"));
+                }
                 response
             }
             Err(failure) => {
@@ -176,6 +193,7 @@ impl Inner {
                 let metadata = &self.settings.metadata;
                 *response.headers_mut() =
                     metadata.response_headers(Convention::Rpc, Part::Headers, &failure.headers);
+                response.extensions_mut().insert(failure.end.status.code);
                 response
             }
         };
@@ -193,7 +211,7 @@ impl Inner {
         check_version(head.headers.get(PROTOCOL_VERSION).map(HeaderValue::as_bytes))?;
         let encoding = head.headers.get(STREAM_ENCODING).map(HeaderValue::as_bytes);
         let compression = Compression::named(encoding)?;
-        let prepared = self.prepare(Convention::Rpc, TimeoutForm::Connect, head)?;
+        let prepared = self.prepare_connect(method, head).await?;
         let limit = self.settings.max_message_length;
         let body: RequestBody = if (codec, compression) == (Codec::Proto, Compression::Identity) {
             // The messages are those of gRPC.
@@ -237,7 +255,7 @@ impl Inner {
     fn connect_failure(&self, method: &MethodEntry, failure: &Failure) -> Response<Body> {
         let status = &failure.end.status;
         let error = ConnectError::new(status, |detail| detail_to_json(method.schema(), detail));
-        let mut response = error::json(error.code.http_status(), error.to_json());
+        let mut response = error::connect(&error);
         let metadata = self.connect_headers(&failure.headers, &failure.end.trailers);
         for (name, value) in &metadata {
             response.headers_mut().append(name, value.clone());
@@ -294,14 +312,23 @@ fn read_query(query: &str) -> Result<GetQuery, Status> {
 struct ConnectStream {
     printer: ResponsePrinter,
     codec: Codec,
+    compression: Compression,
     settings: Arc<super::builder::Settings>,
 }
 
 impl StreamForm for ConnectStream {
     fn message(&mut self, wire: &[u8], out: &mut BytesMut) -> Result<(), Status> {
-        let written = match self.codec {
-            Codec::Proto => Envelope::encode(0, wire, out),
-            Codec::Json => Envelope::encode(0, &self.printer.print(wire)?, out),
+        let json;
+        let message = match self.codec {
+            Codec::Proto => wire,
+            Codec::Json => {
+                json = self.printer.print(wire)?;
+                &json
+            }
+        };
+        let written = match compress_message(self.compression, message) {
+            Some(compressed) => Envelope::encode(Envelope::COMPRESSED, &compressed, out),
+            None => Envelope::encode(0, message, out),
         };
         written.map_err(super::messages::envelope_error)
     }

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use tokio::time::{Instant, timeout_at};
 
 use super::body::RequestBody;
 use super::call::{Failure, Once, Prepared, Reply, UnaryReply};
+use super::compression::Compression;
+use super::http_body::{HttpBody, Place, RawBody, RawInput};
 use super::messages::End;
 use super::reply_body::{Calling, ReplyBody, StreamForm};
 use super::request_body::{Input, TranscodedBody, read_whole};
@@ -22,13 +24,16 @@ use crate::dialect::framing::{JsonStreamForm, JsonStreamWriter};
 use crate::dispatch::{Codec, MediaType, RequestHead};
 use crate::metadata::{Convention, Part};
 use crate::route::Match;
-use crate::route::binding::{Bindings, Schema as _, parse_query};
+use crate::route::binding::{Bindings, Schema as _, UnknownNames, parse_query};
 use crate::status::{Code, Status, rest_body};
 use crate::transcode::{FieldPath, json_to_wire, mask_of_body, put_mask};
 
 /// Maximum time for which the headers of a stream's response wait for the first message, so that an
 /// error before it has its own HTTP status. Longer waits end in load balancers' timeouts.
 const MAX_WAIT_FOR_FIRST: Duration = Duration::from_secs(1);
+
+/// The parameter of a query that asks for JSON on many lines, unless the request has such a field.
+const PRETTY: &str = "pretty";
 
 /// A call by JSON.
 pub(super) struct JsonCall {
@@ -38,13 +43,18 @@ pub(super) struct JsonCall {
     is_pretty: bool,
     /// The request's only field mask, unless the query gives it.
     mask: Option<FieldPath>,
+    /// The `HttpBody` that the body of the request is.
+    raw_request: Option<Place>,
+    /// The `HttpBody` that is the body of the response.
+    raw_response: Option<Place>,
 }
 
 impl JsonCall {
     /// Creates the call of a method by its path, without an HTTP rule.
     pub(super) fn of_method(method: Arc<MethodEntry>) -> Self {
         let target = RouteTarget { method, body: RouteBody::Whole, response_body: None };
-        Self { target, bound: Vec::new(), is_pretty: false, mask: None }
+        let (bound, is_pretty, mask) = (Vec::new(), false, None);
+        Self { target, bound, is_pretty, mask, raw_request: None, raw_response: None }
     }
 
     /// Creates the call of a route.
@@ -60,7 +70,13 @@ impl JsonCall {
         let tables = target.method.schema().tables();
         let wrong =
             |error: &dyn std::fmt::Display| Status::new(Code::InvalidArgument, error.to_string());
-        let mut bindings = Bindings::new(tables, target.method.input());
+        let unknown_names = if inner.settings.parse.ignore_unknown {
+            UnknownNames::Ignore
+        } else {
+            UnknownNames::Refuse
+        };
+        let bindings = Bindings::new(tables, target.method.input());
+        let mut bindings = bindings.unknown_names(unknown_names);
         for binding in found.bindings() {
             bindings
                 .bind_variable(binding.field_path, &binding.value)
@@ -71,9 +87,15 @@ impl JsonCall {
         if let RouteBody::Field(path) = &target.body {
             bindings.exclude(path.text());
         }
-        if let Some(query) = query.filter(|_| target.body != RouteBody::Whole) {
+        if let Some(query) = query {
             for (name, value) in parse_query(query).map_err(|error| wrong(&error))? {
-                is_pretty |= name == "pretty" && matches!(&*value, "" | "true");
+                if name == PRETTY && tables.field(target.method.input(), PRETTY).is_none() {
+                    is_pretty = matches!(&*value, "" | "true" | "1");
+                    continue;
+                }
+                if target.body == RouteBody::Whole {
+                    continue;
+                }
                 bindings.bind_parameter(&name, &value).map_err(|error| wrong(&error))?;
                 if !value.is_empty() {
                     let number = |name: &str| {
@@ -91,7 +113,9 @@ impl JsonCall {
             json_to_wire(tables, id, json.as_bytes(), &mut bound, &options)
                 .map_err(|error| invalid(&error))?;
         }
-        Ok(Self { target, bound, is_pretty, mask })
+        let raw_request = Place::of_request(&target);
+        let raw_response = Place::of_response(&target);
+        Ok(Self { target, bound, is_pretty, mask, raw_request, raw_response })
     }
 
     fn descriptor(&self) -> &crate::descriptor::Method {
@@ -100,6 +124,30 @@ impl JsonCall {
 }
 
 impl Inner {
+    /// Reads the call of a form, whose query is in the body.
+    ///
+    /// # Errors
+    /// `invalid_argument` if the route takes a body, or the form is malformed.
+    pub(super) async fn form_call(
+        &self,
+        found: &Match<'_, '_, RouteTarget>,
+        head: &Parts,
+        body: RequestBody,
+    ) -> Result<JsonCall, Status> {
+        let wrong = |message| Status::new(Code::InvalidArgument, message);
+        if found.value().body != RouteBody::None {
+            return Err(wrong("a form cannot be the body of the request: expected JSON"));
+        }
+        let deadline = self.deadline(TimeoutForm::Server, &head.headers)?;
+        let form = read_whole(body, self.settings.max_message_length, deadline).await?;
+        let form = std::str::from_utf8(&form).map_err(|_| wrong("the form is not UTF-8"))?;
+        let query = match head.uri.query() {
+            Some(query) if !query.is_empty() => format!("{query}&{form}"),
+            _ => form.to_owned(),
+        };
+        JsonCall::of_route(found, Some(&query), self)
+    }
+
     /// Answers a call by JSON.
     pub(super) async fn json(
         self: &Arc<Self>,
@@ -115,7 +163,8 @@ impl Inner {
         // Pages of other origins can send every other type without asking first.
         let media_type = RequestHead::new(&head, false).media_type();
         let is_json = matches!(media_type, MediaType::Json | MediaType::Missing);
-        if call.target.body != RouteBody::None && !is_json {
+        let needs_json = call.target.body != RouteBody::None && call.raw_request.is_none();
+        if needs_json && !is_json {
             let message = "the content type of the request must be application/json";
             return error::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
         }
@@ -132,14 +181,18 @@ impl Inner {
         head: &Parts,
         body: RequestBody,
     ) -> Result<Response<Body>, Failure> {
-        let prepared = self.prepare(Convention::Rest, TimeoutForm::Server, head)?;
+        let method = call.target.method.path().as_str();
+        let prepared = self.prepare(method, Convention::Rest, TimeoutForm::Server, head).await?;
+        let encoding = head.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
+        let compression = Compression::named(encoding)?;
         let (client_streaming, server_streaming) =
             (call.descriptor().client_streaming, call.descriptor().server_streaming);
-        let JsonCall { target, bound, is_pretty, mask } = call;
+        let JsonCall { target, bound, is_pretty, mask, raw_request, raw_response } = call;
         let max_length = self.settings.max_message_length;
         let mut writer = RequestWriter {
             method: Arc::clone(&target.method),
-            codec: Codec::Json,
+            // Messages with raw bytes are written before.
+            codec: if raw_request.is_some() { Codec::Proto } else { Codec::Json },
             body: target.body,
             bound,
             options: self.settings.parse.clone(),
@@ -150,19 +203,39 @@ impl Inner {
             field: target.response_body,
             options: self.settings.print.clone().pretty(is_pretty && !server_streaming),
         };
+        let content_type = head.headers.get(CONTENT_TYPE);
         let body = if client_streaming {
-            let input = Input::values(max_length);
+            if compression != Compression::Identity {
+                let message = "a stream of JSON or bytes cannot be compressed";
+                return Err(Status::new(Code::Unimplemented, message).into());
+            }
+            let input = match raw_request {
+                None => Input::values(max_length),
+                Some(place) => {
+                    let method = Arc::clone(&target.method);
+                    Input::Raw(RawInput::new(method, place, content_type.cloned(), max_length))
+                }
+            };
             Box::pin(TranscodedBody::new(body, input, writer)) as RequestBody
         } else {
-            let json = match &writer.body {
-                RouteBody::None => bytes::Bytes::new(),
+            let body = match &writer.body {
+                RouteBody::None => Bytes::new(),
                 _ => read_whole(body, max_length, prepared.deadline).await?,
             };
-            if let Some(mask) = mask.filter(|_| head.method == Method::PATCH) {
-                add_mask(&mut writer, &mask, &json)?;
-            }
-            Box::pin(Once(Some(writer.write(&json)?)))
+            let body = compression.decompress(body, max_length)?;
+            let message = if let Some(place) = raw_request {
+                writer.write(&place.message(&target.method, content_type, &body))?
+            } else {
+                if let Some(mask) = mask.filter(|_| head.method == Method::PATCH) {
+                    add_mask(&mut writer, &mask, &body)?;
+                }
+                writer.write(&body)?
+            };
+            Box::pin(Once(Some(message)))
         };
+        if let Some(place) = raw_response {
+            return self.answer_raw(target.method, prepared, body, place).await;
+        }
         if server_streaming {
             let form = JsonStream {
                 writer: self.stream_writer(&head.headers),
@@ -177,9 +250,43 @@ impl Inner {
             headers: headers.clone(),
             end: End { status, trailers: trailers.clone() },
         })?;
+        let mut metadata = self.json_headers(&headers, &trailers);
+        metadata.insert(CONTENT_TYPE, error::JSON);
+        let json = self.settings.compress_body(&head.headers, json.into(), &mut metadata);
         let mut response = Response::new(Body::whole(json));
-        *response.headers_mut() = self.json_headers(&headers, &trailers);
-        response.headers_mut().insert(CONTENT_TYPE, error::JSON);
+        *response.headers_mut() = metadata;
+        Ok(response)
+    }
+
+    /// Answers with the data of `HttpBody`. The headers of a stream wait for its first message, which
+    /// has the content type.
+    async fn answer_raw(
+        &self,
+        method: Arc<MethodEntry>,
+        prepared: Prepared,
+        body: RequestBody,
+        place: Place,
+    ) -> Result<Response<Body>, Failure> {
+        if !method.descriptor().server_streaming {
+            let reply = self.call_unary(&method, prepared, body).await?;
+            let raw = place.read(&method, &reply.message)?;
+            let mut metadata = self.json_headers(&reply.headers, &reply.trailers);
+            raw.describe(&mut metadata);
+            let mut response = Response::new(Body::whole(raw.data));
+            *response.headers_mut() = metadata;
+            return Ok(response);
+        }
+        let Reply { headers, mut messages } = self.call(&method, prepared, body).await?;
+        let first = match messages.next().await {
+            Ok(wire) => place.read(&method, &wire)?,
+            Err(end) if end.status.code == Code::Ok => HttpBody::default(),
+            Err(end) => return Err(Failure { headers, end }),
+        };
+        let mut metadata = self.json_headers(&headers, &HeaderMap::new());
+        first.describe(&mut metadata);
+        let body = RawBody::new(messages, method, place, first.data);
+        let mut response = Response::new(Body::stream(body));
+        *response.headers_mut() = metadata;
         Ok(response)
     }
 
@@ -199,7 +306,7 @@ impl Inner {
         let status = &failure.end.status;
         let schema = method.schema();
         let body = rest_body(status, |detail| any_to_json(schema, detail));
-        let mut response = error::json(status.code.http_status(), body);
+        let mut response = error::json(status.code, status.code.http_status(), body);
         let metadata = self.json_headers(&failure.headers, &failure.end.trailers);
         for (name, value) in &metadata {
             response.headers_mut().append(name, value.clone());
@@ -233,11 +340,12 @@ impl Inner {
         let is_events = form.writer.form() == JsonStreamForm::Events;
         let until = Instant::now() + MAX_WAIT_FOR_FIRST;
         let inner = Arc::clone(self);
+        let scope = prepared.scope.clone();
         let mut calling: Calling =
             Box::pin(async move { inner.call(&method, prepared, body).await });
         let mut metadata = HeaderMap::new();
         let body = match timeout_at(until, &mut calling).await {
-            Err(_) => ReplyBody::calling(calling, form),
+            Err(_) => ReplyBody::calling(calling, form, scope),
             Ok(reply) => {
                 let Reply { headers, mut messages } = reply?;
                 let first = match timeout_at(until, messages.next()).await {

@@ -8,6 +8,7 @@ mod connect;
 mod error;
 mod grpc;
 mod grpc_web;
+mod http_body;
 mod json;
 mod lifecycle;
 mod messages;

@@ -11,6 +11,7 @@ use super::body::{BoxError, RequestBody};
 use super::call::too_long;
 use super::compression::Compression;
 use super::error;
+use super::http_body::RawInput;
 use super::messages::envelope_error;
 use super::transcoder::RequestWriter;
 use crate::dialect::framing::{
@@ -73,6 +74,8 @@ pub(super) enum Input {
     Values(JsonSplitter),
     /// Connect's envelopes.
     Envelopes { decoder: EnvelopeDecoder, compression: Compression, max_length: u32 },
+    /// Bytes, for `google.api.HttpBody`.
+    Raw(RawInput),
 }
 
 impl Input {
@@ -89,6 +92,7 @@ impl Input {
         match self {
             Self::Values(splitter) => splitter.push(data),
             Self::Envelopes { decoder, .. } => decoder.push(data),
+            Self::Raw(raw) => raw.push(data),
         }
     }
 
@@ -99,6 +103,7 @@ impl Input {
                 let envelope = decoder.next_envelope().map_err(envelope_error)?;
                 envelope.map(|envelope| payload(envelope, *compression, *max_length)).transpose()
             }
+            Self::Raw(raw) => Ok(raw.next()),
         }
     }
 
@@ -109,6 +114,7 @@ impl Input {
                 decoder.finish().map_err(envelope_error)?;
                 Ok(None)
             }
+            Self::Raw(raw) => Ok(raw.finish()),
         }
     }
 }

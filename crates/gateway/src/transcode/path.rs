@@ -2,7 +2,9 @@ use super::encode::put_group_end;
 use super::error::{Problem, Result, TranscodeError};
 use super::tables::{FieldTable, Shape, Tables};
 use crate::descriptor::{Cardinality, Kind, MessageId};
-use crate::protobuf::{close_len, open_len};
+use crate::protobuf::{
+    Reader, Span, WireError, WireType, close_len, open_len, put_bytes,
+};
 
 /// A field of a message, or of messages within it: `user.address.city`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +100,49 @@ impl FieldPath {
     pub fn message(&self, tables: &Tables) -> Option<MessageId> {
         let field = self.field(tables);
         field.message().filter(|_| field.cardinality == Cardinality::Singular)
+    }
+
+    /// Appends a message in which the field at the path, a message, has these bytes.
+    ///
+    /// # Panics
+    /// If the path is of other tables.
+    pub(crate) fn put_message(&self, tables: &Tables, message: &[u8], out: &mut Vec<u8>) {
+        let opened = self.open(tables, out);
+        let field = self.field(tables);
+        out.extend_from_slice(field.tag());
+        match field.kind {
+            Kind::Group(_) => {
+                out.extend_from_slice(message);
+                put_group_end(out, field.number);
+            }
+            _ => put_bytes(out, message),
+        }
+        self.close(tables, opened, out);
+    }
+
+    /// Returns the bytes of the message at the path in a message: all of its parts, in their order.
+    ///
+    /// # Panics
+    /// If the path is of other tables.
+    pub(crate) fn message_in(
+        &self,
+        tables: &Tables,
+        wire: &[u8],
+    ) -> std::result::Result<Vec<u8>, WireError> {
+        let mut part = wire.to_vec();
+        for step in &self.steps {
+            let field = &tables.message(step.message).fields[step.field];
+            let mut reader = Reader::new(&part, Span::of(&part))?;
+            let mut inner = Vec::new();
+            while let Some(found) = reader.field()? {
+                let is_message = matches!(found.wire_type, WireType::Len | WireType::Group);
+                if found.number == field.number && is_message {
+                    inner.extend_from_slice(found.span().bytes(&part));
+                }
+            }
+            part = inner;
+        }
+        Ok(part)
     }
 
     pub(super) fn steps(&self) -> &[Step] {
