@@ -23,7 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let url = std::env::args().nth(1).ok_or("usage: hyper_gateway URL-OF-THE-UPSTREAM")?;
     let upstream = Upstream::new(UpstreamConfig::new(url.parse()?))?;
     let gateway = Gateway::builder().upstream(upstream).build();
-    gateway.ready().await;
+    gateway.ready().await?;
     for source in gateway.sources() {
         match (source.schema, source.problem) {
             (Some(schema), _) => println!("services: {:?}", schema.services()),

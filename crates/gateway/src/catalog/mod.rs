@@ -105,6 +105,13 @@ impl Catalog {
         names
     }
 
+    /// Reports whether an upstream is named for the service of a path, rather than that calls to it
+    /// go to the first.
+    pub(crate) fn has_owner(&self, path: &str) -> bool {
+        let service = path.strip_prefix('/').and_then(|path| path.split_once('/'));
+        service.is_some_and(|(service, _)| self.services.contains_key(service))
+    }
+
     /// Returns the types of the upstream that serves a service, if they are known.
     pub(crate) fn schema_of(&self, service: &str) -> Option<&Arc<Schema>> {
         self.services.get(service)?.schema.as_ref()

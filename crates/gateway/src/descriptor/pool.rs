@@ -145,6 +145,8 @@ pub struct Field {
 pub struct Extension {
     /// The message that it extends.
     pub extendee: MessageId,
+    /// The file that declares it.
+    pub file: FileId,
     /// The field.
     pub field: Field,
 }
@@ -313,6 +315,23 @@ impl Pool {
     /// If the id is of another pool that has more enums.
     pub fn enumeration(&self, id: EnumId) -> &Enum {
         &self.enums[id.index()]
+    }
+
+    /// Finds the file that declares a symbol by the symbol's full name: a message, an enum, a service
+    /// or an extension, or a member of one of them, such as a method.
+    pub fn file_of(&self, symbol: &str) -> Option<&File> {
+        let declared = |name: &str| match self.symbols.get(name)? {
+            Symbol::Message(id) => Some(self.message(*id).file),
+            Symbol::Enum(id) => Some(self.enumeration(*id).file),
+            Symbol::Service(index) => Some(self.services.get(*index as usize)?.file),
+        };
+        let extension = || {
+            let is_named = |extension: &&Extension| extension.field.name == symbol;
+            self.extensions.iter().find(is_named).map(|extension| extension.file)
+        };
+        let parent = || declared(symbol.rsplit_once('.')?.0);
+        let file = declared(symbol).or_else(extension).or_else(parent)?;
+        self.files.get(file.0 as usize)
     }
 
     /// Finds a message by its full name.

@@ -19,7 +19,7 @@ use super::file_set::{FileSet, MAX_SIZE};
 use super::messages::{Answer, Query, ServerReflectionRequest, ServerReflectionResponse};
 
 /// The method in both versions, the newer first. Python's server has only the older one.
-const METHODS: [&str; 2] = [
+pub(super) const METHODS: [&str; 2] = [
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
@@ -164,7 +164,9 @@ impl Session {
                 );
                 Ok(Vec::new())
             }
-            Answer::Services(_) => Err(ReflectionError::UnexpectedAnswer),
+            Answer::Services(_) | Answer::ExtensionNumbers(_) => {
+                Err(ReflectionError::UnexpectedAnswer)
+            }
         }
     }
 }

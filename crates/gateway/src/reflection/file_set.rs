@@ -58,6 +58,11 @@ impl FileSet {
         self.files.values().map(|file| &file.encoded)
     }
 
+    /// Returns an encoded file and the names of the files that it imports.
+    pub(super) fn file(&self, name: &str) -> Option<(&Bytes, &[String])> {
+        self.files.get(name).map(|file| (&file.encoded, &*file.dependencies))
+    }
+
     /// Returns the full names of the services to offer, in order.
     pub fn services(&self) -> impl ExactSizeIterator<Item = &str> {
         self.services.iter().map(String::as_str)

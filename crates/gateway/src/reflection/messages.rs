@@ -3,7 +3,7 @@
 
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub(super) struct ServerReflectionRequest {
-    #[prost(oneof = "Query", tags = "3, 4, 7")]
+    #[prost(oneof = "Query", tags = "3, 4, 5, 6, 7")]
     pub(super) query: Option<Query>,
 }
 
@@ -13,14 +13,29 @@ pub(super) enum Query {
     FileByFilename(String),
     #[prost(string, tag = "4")]
     FileContainingSymbol(String),
+    #[prost(message, tag = "5")]
+    FileContainingExtension(ExtensionRequest),
+    #[prost(string, tag = "6")]
+    ExtensionNumbersOfType(String),
     /// The value has no meaning.
     #[prost(string, tag = "7")]
     ListServices(String),
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(super) struct ExtensionRequest {
+    #[prost(string, tag = "1")]
+    pub(super) containing_type: String,
+    #[prost(int32, tag = "2")]
+    pub(super) number: i32,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message)]
 pub(super) struct ServerReflectionResponse {
-    #[prost(oneof = "Answer", tags = "4, 6, 7")]
+    /// The encoded request.
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    pub(super) original_request: Option<bytes::Bytes>,
+    #[prost(oneof = "Answer", tags = "4, 5, 6, 7")]
     pub(super) answer: Option<Answer>,
 }
 
@@ -28,6 +43,8 @@ pub(super) struct ServerReflectionResponse {
 pub(super) enum Answer {
     #[prost(message, tag = "4")]
     Files(FileDescriptorResponse),
+    #[prost(message, tag = "5")]
+    ExtensionNumbers(ExtensionNumberResponse),
     #[prost(message, tag = "6")]
     Services(ListServiceResponse),
     #[prost(message, tag = "7")]
@@ -39,6 +56,14 @@ pub(super) struct FileDescriptorResponse {
     /// Encoded `FileDescriptorProto`s.
     #[prost(bytes = "bytes", repeated, tag = "1")]
     pub(super) files: Vec<bytes::Bytes>,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(super) struct ExtensionNumberResponse {
+    #[prost(string, tag = "1")]
+    pub(super) base_type_name: String,
+    #[prost(int32, repeated, tag = "2")]
+    pub(super) numbers: Vec<i32>,
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Message)]

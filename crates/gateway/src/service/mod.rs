@@ -15,6 +15,7 @@ mod messages;
 mod metered_body;
 mod origin;
 mod prefixes;
+mod reflection;
 mod reply_body;
 mod request_body;
 mod scope;
@@ -253,6 +254,9 @@ impl Inner {
         };
         match dispatched {
             Ok(Dispatch::Preflight) => origin::preflight(&head.headers),
+            Ok(Dispatch::Grpc) if Self::answers_reflection(&catalog, head.uri.path()) => {
+                self.reflect(Arc::clone(&catalog), head, body).await
+            }
             Ok(Dispatch::Grpc) => self.grpc(&catalog, head, body).await,
             Ok(Dispatch::GrpcWeb { is_text }) => self.grpc_web(&catalog, head, body, is_text).await,
             Ok(Dispatch::ConnectStream { method, codec }) => {

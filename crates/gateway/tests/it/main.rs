@@ -1,14 +1,28 @@
 //! Tests of the gateway with real connections, one behaviour or one component a file.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod a_gateway_drains_and_reloads;
+mod bodies_are_compressed;
+mod bodies_are_fields_of_any_kind;
+mod bodies_of_any_type_pass;
+mod calls_are_authorized;
+mod calls_are_limited_per_peer;
+mod calls_are_recorded_once;
+mod clients_that_vanish_leave_nothing;
 mod connect_is_spoken;
+mod forms_are_queries;
 mod grpc_passes_through;
 mod grpc_web_is_spoken;
 mod json_over_http;
+mod reflection_covers_all_upstreams;
 mod reflection_is_bounded;
 mod reflection_learns_services;
+mod routes_that_conflict_are_refused;
 mod services_are_kept_current;
+mod slow_bodies_end_their_calls;
+mod streams_may_be_arrays;
 mod support;
 mod upstream_calls_end_with_their_status;
 mod upstream_calls_use_other_addresses;
+mod upstreams_misbehave;
 mod upstreams_are_reached_by_tls_and_unix_sockets;

@@ -253,13 +253,13 @@ pub(super) fn define_extension(
         return Err(invalid(&field.name, "an extension not to be a map"));
     }
     field.comment = declared.comment(&[]);
-    Ok(Some(Extension { extendee, field }))
+    Ok(Some(Extension { extendee, file: declared.file_id, field }))
 }
 
 pub(super) fn check_extensions(pool: &Pool) -> Result<()> {
     let mut numbers = HashSet::new();
     let mut counts: HashMap<MessageId, usize> = HashMap::new();
-    for Extension { extendee, field } in &pool.extensions {
+    for Extension { extendee, field, .. } in &pool.extensions {
         let message = pool.message(*extendee);
         if message.map_entry {
             return Err(invalid(&field.name, "to extend a message that is not a map entry"));

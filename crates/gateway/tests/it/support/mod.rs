@@ -1,17 +1,23 @@
 //! Upstreams, clients and gateways of the tests.
 
+pub(crate) mod raw_upstream;
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
-use http_body::Body as _;
+use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use hyper_util::service::TowerToHyperService;
+use sockeye::upgrade::PeerAddr;
 use sockeye_gateway::Gateway;
 use sockeye_gateway::upstream::{Upstream, UpstreamConfig};
 use sockeye_gateway_testing::Server;
@@ -20,7 +26,7 @@ use sockeye_gateway_testing::proto::echo_client::EchoClient;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// Longer than any step of a test takes, and the time after which a test fails.
 pub(crate) const LIMIT: Duration = Duration::from_secs(10);
@@ -61,14 +67,19 @@ impl ServedGateway {
     }
 
     pub(crate) async fn start(gateway: Gateway) -> Self {
-        timeout(LIMIT, gateway.ready()).await.unwrap();
+        timeout(LIMIT, gateway.ready()).await.unwrap().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let service = TowerToHyperService::new(gateway.clone());
+        let served = gateway.clone();
         let task = tokio::spawn(async move {
             let mut connections = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                let service = service.clone();
+            while let Ok((stream, peer)) = listener.accept().await {
+                let gateway = served.clone();
+                let service = service_fn(move |mut request: Request<Incoming>| {
+                    request.extensions_mut().insert(PeerAddr(peer));
+                    let gateway = gateway.clone();
+                    async move { Ok::<_, Infallible>(gateway.handle(request).await) }
+                });
                 connections.spawn(async move {
                     let builder = auto::Builder::new(TokioExecutor::new());
                     let _ = builder.serve_connection(TokioIo::new(stream), service).await;
@@ -82,8 +93,25 @@ impl ServedGateway {
         format!("http://{}", self.address)
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until no call is in progress.
+    pub(crate) async fn idle(&self) {
+        let idle = async {
+            while self.inner.calls_in_progress() > 0 {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(LIMIT, idle).await.expect("all calls end");
+    }
+
     /// Sends a request over HTTP/1.1, and returns the response with its body as it arrives.
-    pub(crate) async fn send(&self, request: Request<String>) -> Response<Incoming> {
+    pub(crate) async fn send<B>(&self, request: Request<B>) -> Response<Incoming>
+    where
+        B: http_body::Body<Data: Send, Error: Into<sockeye_gateway::BoxError>> + Send + 'static,
+    {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
@@ -95,7 +123,10 @@ impl ServedGateway {
     }
 
     /// Sends a request over HTTP/1.1, and returns the status, the headers and the whole body.
-    pub(crate) async fn fetch(&self, request: Request<String>) -> Fetched {
+    pub(crate) async fn fetch<B>(&self, request: Request<B>) -> Fetched
+    where
+        B: http_body::Body<Data: Send, Error: Into<sockeye_gateway::BoxError>> + Send + 'static,
+    {
         let (head, mut body) = self.send(request).await.into_parts();
         let mut bytes = Vec::new();
         while let Some(data) = timeout(LIMIT, next_data(&mut body)).await.unwrap() {
@@ -120,6 +151,39 @@ impl Drop for ServedGateway {
     }
 }
 
+/// A request body in pieces, which may not end.
+pub(crate) struct Pieces {
+    pieces: VecDeque<Bytes>,
+    is_endless: bool,
+}
+
+impl Pieces {
+    pub(crate) fn new<P: Into<Bytes>>(pieces: impl IntoIterator<Item = P>) -> Self {
+        Self { pieces: pieces.into_iter().map(Into::into).collect(), is_endless: false }
+    }
+
+    /// Never ends the body.
+    pub(crate) fn endless(self) -> Self {
+        Self { is_endless: true, ..self }
+    }
+}
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.pieces.pop_front() {
+            Some(piece) => Poll::Ready(Some(Ok(Frame::data(piece)))),
+            None if self.is_endless => Poll::Pending,
+            None => Poll::Ready(None),
+        }
+    }
+}
+
 /// A response of HTTP.
 #[derive(Debug)]
 pub(crate) struct Fetched {
@@ -136,6 +200,12 @@ impl Fetched {
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
+}
+
+/// Returns the next frame of a body.
+pub(crate) async fn next_frame(body: &mut Incoming) -> Option<Result<Frame<Bytes>, hyper::Error>> {
+    let frame = timeout(LIMIT, poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)));
+    frame.await.expect("the frame comes in time")
 }
 
 /// Returns the next piece of a body.
