@@ -21,8 +21,8 @@ const PURGE_INTERVAL: Duration = Duration::from_secs(1);
 ///
 /// A peer is an IPv4 address, or the upper half of an IPv6 address, of which one subscriber has all
 /// lower halves. Requests without the extension [`PeerAddr`](sockeye::upgrade::PeerAddr) are not
-/// limited. Behind [trusted proxies](crate::Builder::trusted_proxies), the peer is the client that
-/// the proxy names.
+/// limited. Behind [trusted proxies](crate::Builder::trusted_proxies) whose header is read, the peer
+/// is the client that the proxy names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     per_second: u32,

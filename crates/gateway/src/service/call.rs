@@ -124,7 +124,7 @@ impl Inner {
     }
 
     /// Returns the metadata of a request.
-    fn metadata(
+    pub(super) fn metadata(
         &self,
         convention: Convention,
         head: &Parts,

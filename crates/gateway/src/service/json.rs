@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::body::RequestBody;
 use super::call::{Failure, Once, Prepared, Reply, UnaryReply};
 use super::compression::Compression;
-use super::http_body::{HttpBody, Place, RawBody, RawInput};
+use super::raw_body::{HttpBody, Place, RawBody, RawInput};
 use super::messages::End;
 use super::reply_body::{Calling, ReplyBody, StreamForm};
 use super::request_body::{Input, TranscodedBody, read_whole};

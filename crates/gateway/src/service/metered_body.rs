@@ -1,6 +1,5 @@
 //! The body of a request as it arrives: counted, and bounded in time.
 
-use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};

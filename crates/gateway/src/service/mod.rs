@@ -8,13 +8,13 @@ mod connect;
 mod error;
 mod grpc;
 mod grpc_web;
-mod http_body;
 mod json;
 mod lifecycle;
 mod messages;
 mod metered_body;
 mod origin;
 mod prefixes;
+mod raw_body;
 mod reflection;
 mod reply_body;
 mod request_body;
@@ -214,15 +214,14 @@ impl Inner {
             }
         };
         let is_head = head.method == Method::HEAD;
-        let mut response = match refusal {
-            Some(refusal) => refusal,
-            None => {
-                head.extensions.insert(scope.clone());
-                let body = MeteredBody::boxed(body, Arc::clone(scope.counters()));
-                let mut response = self.answer(&scope, head, body).await;
-                cors.add(response.headers_mut());
-                response
-            }
+        let mut response = if let Some(refusal) = refusal {
+            refusal
+        } else {
+            head.extensions.insert(scope.clone());
+            let body = MeteredBody::boxed(body, Arc::clone(scope.counters()));
+            let mut response = self.answer(&scope, head, body).await;
+            cors.add(response.headers_mut());
+            response
         };
         if is_head {
             remove_body(&mut response);

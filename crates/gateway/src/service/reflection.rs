@@ -1,7 +1,6 @@
 //! Server reflection about all upstreams: with several, none of them knows the services of the
 //! others.
 
-use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};

@@ -11,7 +11,7 @@ use super::body::{BoxError, RequestBody};
 use super::call::too_long;
 use super::compression::Compression;
 use super::error;
-use super::http_body::RawInput;
+use super::raw_body::RawInput;
 use super::messages::envelope_error;
 use super::transcoder::RequestWriter;
 use crate::dialect::framing::{

@@ -1,18 +1,19 @@
 use http::Request;
 use serde_json::json;
-use sockeye::upgrade::TrustedProxies;
+use sockeye::upgrade::{ForwardedHeader, TrustedProxies};
 use sockeye_gateway::{Gateway, RateLimit};
 use sockeye_gateway_testing::Server;
 
 use crate::support::{ServedGateway, client, message, upstream};
 
-/// Allows two calls of each peer, and no others for as long as a test may take.
+/// Allows two calls of each peer at once, and one a second afterwards.
 async fn serve() -> (Server, ServedGateway) {
     let server = Server::start().await;
+    let proxies = TrustedProxies::new(["127.0.0.1"]).unwrap();
     let gateway = Gateway::builder()
         .upstream(upstream(&server.url()))
-        .trusted_proxies(TrustedProxies::new(["127.0.0.1"]).unwrap());
-    let gateway = gateway.rate_limit(RateLimit::per_peer(1, 2));
+        .trusted_proxies(proxies.header(ForwardedHeader::XForwardedFor))
+        .rate_limit(RateLimit::per_peer(1, 2));
     let gateway = ServedGateway::start(gateway.build()).await;
     (server, gateway)
 }

@@ -207,7 +207,7 @@ async fn a_server_that_floods_waits_for_a_client_that_does_not_read() {
     let request = Request::get("/v1/stall").body(String::new()).unwrap();
     let mut response = gateway.send(request).await;
     timeout(LIMIT, next_data(response.body_mut())).await.unwrap().unwrap();
-    let sent = timeout(LIMIT * 2, is_stalled.wait_for(Option::is_some)).await.unwrap().unwrap();
+    let sent = *timeout(LIMIT * 2, is_stalled.wait_for(Option::is_some)).await.unwrap().unwrap();
     let sent = sent.unwrap();
     // The windows of both connections and the buffers of the sockets.
     assert!(sent < 24 * 1024 * 1024, "{sent} bytes were taken");
