@@ -14,11 +14,12 @@ use http_body::Frame;
 use super::body::{BoxError, RequestBody};
 use super::builder::Settings;
 use super::grpc::WatchedBody;
+use super::messages::without_status;
 use super::{Body, Inner, error};
 use crate::catalog::Catalog;
 use crate::dialect::framing::{Envelope, TextDecoder, encode_header_block, encode_text};
 use crate::metadata::Part;
-use crate::status::{GRPC_STATUS, Status};
+use crate::status::GRPC_STATUS;
 
 const BINARY: HeaderValue = HeaderValue::from_static("application/grpc-web+proto");
 const TEXT: HeaderValue = HeaderValue::from_static("application/grpc-web-text+proto");
@@ -150,8 +151,7 @@ impl http_body::Body for WebBody {
             }
             None => {
                 let mut trailers = HeaderMap::new();
-                let message = "the upstream ended the call without a status";
-                Status::new(crate::status::Code::Internal, message).set_trailers(&mut trailers);
+                without_status().set_trailers(&mut trailers);
                 trailers
             }
         };

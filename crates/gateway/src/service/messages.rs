@@ -136,6 +136,7 @@ pub(super) fn envelope_error(error: EnvelopeError) -> Status {
     Status::new(code, error.to_string())
 }
 
-fn without_status() -> Status {
+/// Returns the status of a call that the upstream has ended without one.
+pub(super) fn without_status() -> Status {
     Status::new(Code::Internal, "the upstream ended the call without a status")
 }

@@ -116,6 +116,8 @@ async fn a_response_without_a_status_is_an_error() {
     let gateway = before(&server).await;
     let fetched = gateway.post("/v1/echo", "{}").await;
     assert_eq!((fetched.status, &fetched.json()["code"]), (500, &json!(13)));
+    let status = client(&upstream(&gateway.url())).unary(message("")).await.unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Internal);
 }
 
 #[tokio::test]

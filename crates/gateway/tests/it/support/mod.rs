@@ -93,10 +93,6 @@ impl ServedGateway {
         format!("http://{}", self.address)
     }
 
-    pub(crate) fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// Waits until no call is in progress.
     pub(crate) async fn idle(&self) {
         let idle = async {
