@@ -237,7 +237,7 @@ impl Builder {
     /// # Panics
     /// Panics outside of a tokio runtime.
     pub fn build(self) -> Gateway {
-        Gateway::new(self.start(Arc::default(), None))
+        Gateway::new(Arc::new(self.start(Arc::default(), None)))
     }
 
     /// Starts the tasks. Types of upstreams that `previous` has as well are kept until they are

@@ -106,9 +106,9 @@ impl Gateway {
         Builder::new()
     }
 
-    fn new(inner: Inner) -> Self {
+    fn new(inner: Arc<Inner>) -> Self {
         let lifecycle = Arc::clone(&inner.lifecycle);
-        let shared = Shared { current: RwLock::new(Arc::new(inner)), lifecycle };
+        let shared = Shared { current: RwLock::new(inner), lifecycle };
         Self { shared: Arc::new(shared) }
     }
 
