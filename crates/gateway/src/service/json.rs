@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use super::body::RequestBody;
 use super::call::{Failure, Once, Prepared, Reply, UnaryReply};
 use super::compression::Compression;
-use super::raw_body::{HttpBody, Place, RawBody, RawInput};
+use super::raw_body::{Place, RawInput};
 use super::messages::End;
 use super::reply_body::{Calling, ReplyBody, StreamForm};
 use super::request_body::{Input, TranscodedBody, read_whole};
@@ -258,40 +258,8 @@ impl Inner {
         Ok(response)
     }
 
-    /// Answers with the data of `HttpBody`. The headers of a stream wait for its first message, which
-    /// has the content type.
-    async fn answer_raw(
-        &self,
-        method: Arc<MethodEntry>,
-        prepared: Prepared,
-        body: RequestBody,
-        place: Place,
-    ) -> Result<Response<Body>, Failure> {
-        if !method.descriptor().server_streaming {
-            let reply = self.call_unary(&method, prepared, body).await?;
-            let raw = place.read(&method, &reply.message)?;
-            let mut metadata = self.json_headers(&reply.headers, &reply.trailers);
-            raw.describe(&mut metadata);
-            let mut response = Response::new(Body::whole(raw.data));
-            *response.headers_mut() = metadata;
-            return Ok(response);
-        }
-        let Reply { headers, mut messages } = self.call(&method, prepared, body).await?;
-        let first = match messages.next().await {
-            Ok(wire) => place.read(&method, &wire)?,
-            Err(end) if end.status.code == Code::Ok => HttpBody::default(),
-            Err(end) => return Err(Failure { headers, end }),
-        };
-        let mut metadata = self.json_headers(&headers, &HeaderMap::new());
-        first.describe(&mut metadata);
-        let body = RawBody::new(messages, method, place, first.data);
-        let mut response = Response::new(Body::stream(body));
-        *response.headers_mut() = metadata;
-        Ok(response)
-    }
-
     /// Returns the headers of a response for the metadata of the upstream.
-    fn json_headers(&self, headers: &HeaderMap, trailers: &HeaderMap) -> HeaderMap {
+    pub(super) fn json_headers(&self, headers: &HeaderMap, trailers: &HeaderMap) -> HeaderMap {
         let policy = &self.settings.metadata;
         let mut response = policy.response_headers(Convention::Rest, Part::Headers, headers);
         let trailers = policy.response_headers(Convention::Rest, Part::Trailers, trailers);

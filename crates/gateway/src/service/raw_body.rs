@@ -7,11 +7,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Response};
 use http_body::Frame;
 
-use super::body::BoxError;
+use super::body::{BoxError, RequestBody};
+use super::call::{Failure, Prepared, Reply};
 use super::messages::{End, Messages};
+use super::{Body, Inner};
 use crate::catalog::{MethodEntry, RouteBody, RouteTarget};
 use crate::protobuf::{Reader, Span, WireError, WireType, put_len_field};
 use crate::status::{Code, Status};
@@ -199,6 +201,40 @@ impl RawInput {
     fn message(&mut self, data: &[u8]) -> Bytes {
         let content_type = self.content_type.take().flatten();
         self.place.message(&self.method, content_type.as_ref(), data).into()
+    }
+}
+
+impl Inner {
+    /// Answers with the data of `HttpBody`. The headers of a stream wait for its first message, which
+    /// has the content type.
+    pub(super) async fn answer_raw(
+        &self,
+        method: Arc<MethodEntry>,
+        prepared: Prepared,
+        body: RequestBody,
+        place: Place,
+    ) -> Result<Response<Body>, Failure> {
+        if !method.descriptor().server_streaming {
+            let reply = self.call_unary(&method, prepared, body).await?;
+            let raw = place.read(&method, &reply.message)?;
+            let mut metadata = self.json_headers(&reply.headers, &reply.trailers);
+            raw.describe(&mut metadata);
+            let mut response = Response::new(Body::whole(raw.data));
+            *response.headers_mut() = metadata;
+            return Ok(response);
+        }
+        let Reply { headers, mut messages } = self.call(&method, prepared, body).await?;
+        let first = match messages.next().await {
+            Ok(wire) => place.read(&method, &wire)?,
+            Err(end) if end.status.code == Code::Ok => HttpBody::default(),
+            Err(end) => return Err(Failure { headers, end }),
+        };
+        let mut metadata = self.json_headers(&headers, &HeaderMap::new());
+        first.describe(&mut metadata);
+        let body = RawBody::new(messages, method, place, first.data);
+        let mut response = Response::new(Body::stream(body));
+        *response.headers_mut() = metadata;
+        Ok(response)
     }
 }
 
