@@ -13,7 +13,6 @@ use http_body::Frame;
 use super::body::{BoxError, RequestBody};
 use super::builder::Settings;
 use super::call::Prepared;
-use super::messages::without_status;
 use super::prefixes::{CountedBody, Prefixes};
 use super::scope::CallScope;
 use super::{Body, Inner, error};
@@ -36,11 +35,8 @@ impl Inner {
         let content_type = content_type.unwrap_or(HeaderValue::from_static("application/grpc"));
         match self.pass(catalog, head, body).await {
             Ok(response) => {
-                let has_status = response.headers().contains_key(GRPC_STATUS);
                 let settings = Arc::clone(&self.settings);
-                response.map(|body| {
-                    Body::stream(PassedBody { inner: Some(body), has_status, settings })
-                })
+                response.map(|body| Body::stream(PassedBody { inner: Some(body), settings }))
             }
             Err(status) => error::trailers_only(&status, content_type),
         }
@@ -167,7 +163,7 @@ impl http_body::Body for WatchedBody {
                 }
             }
             Some(Err(status)) => this.scope.set_code(error::from_channel(status).code),
-            None => this.scope.set_missing_code(),
+            None => {}
         }
         Poll::Ready(frame)
     }
@@ -181,8 +177,6 @@ impl http_body::Body for WatchedBody {
 struct PassedBody {
     /// `None` once the call is over.
     inner: Option<WatchedBody>,
-    /// `true` if the status was in the headers of the response.
-    has_status: bool,
     settings: Arc<Settings>,
 }
 
@@ -207,14 +201,9 @@ impl http_body::Body for PassedBody {
                 error::from_channel(&status).set_trailers(&mut trailers);
                 trailers
             }
-            None if this.has_status => {
+            None => {
                 this.inner = None;
                 return Poll::Ready(None);
-            }
-            None => {
-                let mut trailers = HeaderMap::new();
-                without_status().set_trailers(&mut trailers);
-                trailers
             }
         };
         // The end of the call: an upstream's stream is reset if it has not ended by itself.
@@ -223,8 +212,7 @@ impl http_body::Body for PassedBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        let is_over = |inner: &WatchedBody| self.has_status && inner.is_end_stream();
-        self.inner.as_ref().is_none_or(is_over)
+        self.inner.as_ref().is_none_or(http_body::Body::is_end_stream)
     }
 }
 

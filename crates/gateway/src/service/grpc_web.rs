@@ -14,12 +14,11 @@ use http_body::Frame;
 use super::body::{BoxError, RequestBody};
 use super::builder::Settings;
 use super::grpc::WatchedBody;
-use super::messages::without_status;
 use super::{Body, Inner, error};
 use crate::catalog::Catalog;
 use crate::dialect::framing::{Envelope, TextDecoder, encode_header_block, encode_text};
 use crate::metadata::Part;
-use crate::status::GRPC_STATUS;
+use crate::status::{GRPC_STATUS, Status};
 
 const BINARY: HeaderValue = HeaderValue::from_static("application/grpc-web+proto");
 const TEXT: HeaderValue = HeaderValue::from_static("application/grpc-web-text+proto");
@@ -151,7 +150,8 @@ impl http_body::Body for WebBody {
             }
             None => {
                 let mut trailers = HeaderMap::new();
-                without_status().set_trailers(&mut trailers);
+                let message = "the upstream ended the call without a status";
+                Status::new(crate::status::Code::Internal, message).set_trailers(&mut trailers);
                 trailers
             }
         };

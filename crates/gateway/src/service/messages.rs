@@ -136,7 +136,6 @@ pub(super) fn envelope_error(error: EnvelopeError) -> Status {
     Status::new(code, error.to_string())
 }
 
-/// Returns the status of a call that the upstream has ended without one.
-pub(super) fn without_status() -> Status {
+fn without_status() -> Status {
     Status::new(Code::Internal, "the upstream ended the call without a status")
 }

@@ -180,11 +180,6 @@ impl CallScope {
         self.facts().code = Some(code);
     }
 
-    /// Sets the status of a call that the upstream has ended without one.
-    pub(super) fn set_missing_code(&self) {
-        self.facts().code.get_or_insert(Code::Internal);
-    }
-
     /// Sets the time after which the client may try again.
     pub(super) fn set_retry_after(&self, delay: Duration) {
         self.facts().retry_after = Some(delay);
