@@ -49,8 +49,10 @@ pub(super) fn build(
         ..Catalog::default()
     };
     for (service, index) in owners {
-        let owner =
-            ServiceOwner { upstream: sources[index].upstream.clone(), schema: schemas[index].clone() };
+        let owner = ServiceOwner {
+            upstream: sources[index].upstream.clone(),
+            schema: schemas[index].clone(),
+        };
         catalog.services.insert(service.into(), owner);
         if let Some(schema) = &schemas[index] {
             add_methods(&mut catalog, service, &sources[index], schema, previous);

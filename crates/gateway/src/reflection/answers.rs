@@ -53,10 +53,8 @@ impl Answers {
         let query = ServerReflectionRequest::decode(request.clone())?.query;
         let answer = self.answer_query(query);
         let answer = answer.unwrap_or_else(|| Answer::Error(not_found()));
-        let response = ServerReflectionResponse {
-            original_request: Some(request),
-            answer: Some(answer),
-        };
+        let response =
+            ServerReflectionResponse { original_request: Some(request), answer: Some(answer) };
         Ok(response.encode_to_vec())
     }
 
@@ -71,7 +69,9 @@ impl Answers {
             }
             Query::FileByFilename(name) => {
                 let has_file = |place: &usize| {
-                    schemas.get(*place).is_some_and(|schema| schema.file_set().file(&name).is_some())
+                    schemas
+                        .get(*place)
+                        .is_some_and(|schema| schema.file_set().file(&name).is_some())
                 };
                 let place = Some(self.last).filter(has_file);
                 let place = place.or_else(|| (0..schemas.len()).find(has_file))?;
@@ -86,15 +86,17 @@ impl Answers {
                     let pool = schema.pool();
                     let extendee = pool.find_message(&extension.containing_type)?;
                     let number = u32::try_from(extension.number).ok()?;
-                    let found = pool.extensions().iter().find(|found| {
-                        found.extendee == extendee && found.field.number == number
-                    })?;
+                    let found = pool
+                        .extensions()
+                        .iter()
+                        .find(|found| found.extendee == extendee && found.field.number == number)?;
                     Some((place, pool.file(found.file).name.clone()))
                 })?;
                 self.files(schemas, place, &name)
             }
             Query::ExtensionNumbersOfType(name) => {
-                let is_known = schemas.iter().any(|schema| schema.pool().find_message(&name).is_some());
+                let is_known =
+                    schemas.iter().any(|schema| schema.pool().find_message(&name).is_some());
                 let numbers = schemas.iter().flat_map(|schema| extension_numbers(schema, &name));
                 let mut numbers: Vec<_> = numbers.collect();
                 numbers.sort_unstable();

@@ -182,7 +182,9 @@ impl Inner {
                 let mut response = Response::new(Body::stream(body));
                 *response.headers_mut() = metadata;
                 if is_compressed {
-                    response.headers_mut().insert(STREAM_ENCODING, HeaderValue::from_static("gzip"));
+                    response
+                        .headers_mut()
+                        .insert(STREAM_ENCODING, HeaderValue::from_static("gzip"));
                 }
                 response
             }

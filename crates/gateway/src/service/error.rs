@@ -30,10 +30,9 @@ pub(super) fn rest(status: &Status) -> Response<Body> {
 pub(super) fn refusal(head: &RequestHead<'_>, status: &Status) -> Response<Body> {
     let content_type = head.headers.get(CONTENT_TYPE).cloned();
     match (head.media_type(), content_type) {
-        (
-            MediaType::Grpc | MediaType::GrpcWeb | MediaType::GrpcWebText,
-            Some(content_type),
-        ) => trailers_only(status, content_type),
+        (MediaType::Grpc | MediaType::GrpcWeb | MediaType::GrpcWebText, Some(content_type)) => {
+            trailers_only(status, content_type)
+        }
         (MediaType::ConnectJson | MediaType::ConnectProto, Some(content_type)) => {
             let error = Some(ConnectError::new(status, |_| None));
             let end = EndStream { error, metadata: HeaderMap::new() }.to_json();

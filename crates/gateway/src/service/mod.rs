@@ -36,9 +36,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tower_service::Service;
 
-use crate::catalog::{
-    Catalog, Catalogs, MethodEntry, RouteConflicts, RouteTarget, SourceState,
-};
+use crate::catalog::{Catalog, Catalogs, MethodEntry, RouteConflicts, RouteTarget, SourceState};
 use crate::deadline::TimeoutForm;
 use crate::dispatch::{Codec, Dispatch, DispatchError, RequestHead, dispatch};
 use crate::record::Dialect;
@@ -156,8 +154,7 @@ impl Gateway {
         let new = builder.start(lifecycle, Some(&self.current().catalogs));
         new.catalogs.ready().await;
         RouteConflicts::check(new.catalogs.current().conflicts())?;
-        let mut current =
-            self.shared.current.write().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.shared.current.write().unwrap_or_else(PoisonError::into_inner);
         *current = Arc::new(new);
         Ok(())
     }

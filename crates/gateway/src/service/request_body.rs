@@ -11,8 +11,8 @@ use super::body::{BoxError, RequestBody};
 use super::call::too_long;
 use super::compression::Compression;
 use super::error;
-use super::raw_body::RawInput;
 use super::messages::envelope_error;
+use super::raw_body::RawInput;
 use super::transcoder::RequestWriter;
 use crate::dialect::framing::{
     Envelope, EnvelopeDecoder, EnvelopeFormat, JsonSplitError, JsonSplitter,

@@ -2,9 +2,7 @@ use super::encode::put_group_end;
 use super::error::{Problem, Result, TranscodeError};
 use super::tables::{FieldTable, Shape, Tables};
 use crate::descriptor::{Cardinality, Kind, MessageId};
-use crate::protobuf::{
-    Reader, Span, WireError, WireType, close_len, open_len, put_bytes,
-};
+use crate::protobuf::{Reader, Span, WireError, WireType, close_len, open_len, put_bytes};
 
 /// A field of a message, or of messages within it: `user.address.city`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -50,8 +50,7 @@ async fn lists_scalars_and_maps_are_bodies() {
 async fn a_patch_has_the_mask_of_the_fields_that_its_body_gives() {
     let (_server, gateway) = echo().await;
     let patch = async |query: &str, body: &str| {
-        let (status, reply) =
-            send(&gateway, "PATCH", &format!("/v1/items/7{query}"), body).await;
+        let (status, reply) = send(&gateway, "PATCH", &format!("/v1/items/7{query}"), body).await;
         assert_eq!(status, 200, "{reply}");
         assert_eq!(reply["item"]["id"], "7");
         reply["updateMask"].clone()

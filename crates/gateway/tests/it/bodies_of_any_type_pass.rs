@@ -3,9 +3,10 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http::Request;
 use prost::Message as _;
+use tokio::sync::Notify;
 
 use crate::support::raw_upstream::{RawUpstream, begin, end, framed, read_messages};
-use crate::support::{Fetched, Pieces, ServedGateway};
+use crate::support::{Fetched, Pieces, ServedGateway, next_data, next_frame};
 
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 struct HttpBody {
@@ -139,21 +140,39 @@ async fn a_download_is_the_data_of_all_messages() {
 }
 
 #[tokio::test]
-async fn a_download_that_fails_has_a_status_or_is_cut_off() {
+async fn a_download_that_fails_at_once_has_a_status() {
     let (_server, gateway) = sender(Vec::new(), 5).await;
     let fetched = gateway.get("/v1/files/x").await;
     assert_eq!((fetched.status, &fetched.json()["code"]), (404, &5.into()));
+}
 
-    let (_server, gateway) = sender(vec![body("text/csv", b"a,b\n")], 14).await;
+#[tokio::test]
+async fn a_download_that_fails_later_is_cut_off() {
+    let received = Arc::<Notify>::default();
+    let server = RawUpstream::start({
+        let received = Arc::clone(&received);
+        move |request, mut response| {
+            let received = Arc::clone(&received);
+            async move {
+                read_messages(&mut request.into_body()).await;
+                let mut stream = begin(&mut response);
+                let file = File { name: String::new(), content: Some(body("text/csv", b"a,b\n")) };
+                let _ = stream.send_data(framed(&file.encode_to_vec()), false);
+                received.notified().await;
+                end(&mut stream, 14);
+            }
+        }
+    })
+    .await;
+    let gateway = ServedGateway::start(server.builder("bodies.proto").build()).await;
     let request = Request::get("/v1/files/x").body(String::new()).unwrap();
     let mut response = gateway.send(request).await;
     assert_eq!(response.status(), 200);
+    assert_eq!(next_data(response.body_mut()).await.unwrap(), "a,b\n");
+    received.notify_one();
     // The end of the response is an error, since a clean end would say that this was all.
-    let mut is_cut_off = false;
-    while let Some(frame) = crate::support::next_frame(response.body_mut()).await {
-        is_cut_off |= frame.is_err();
-    }
-    assert!(is_cut_off);
+    let last = next_frame(response.body_mut()).await;
+    assert!(matches!(last, Some(Err(_))), "{last:?}");
 }
 
 #[tokio::test]

@@ -92,7 +92,10 @@ async fn every_dialect_asks_the_authorizer_and_answers_in_its_own_form() {
     let fetched = gateway.fetch(request.unwrap()).await;
     assert_eq!(fetched.headers["grpc-status"], "16");
     let status = client(&upstream(&gateway.url())).unary(message("")).await.unwrap_err();
-    assert_eq!((status.code(), status.message()), (tonic::Code::Unauthenticated, "a token is missing"));
+    assert_eq!(
+        (status.code(), status.message()),
+        (tonic::Code::Unauthenticated, "a token is missing")
+    );
 
     assert_eq!(server.echo.calls(), 0);
     let seen = seen.lock().unwrap();

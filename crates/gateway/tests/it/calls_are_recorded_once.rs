@@ -63,7 +63,10 @@ async fn streams_and_native_calls_have_their_messages_and_status() {
 
     gateway.get("/v1/repeat/x?number=4").await;
     let record = only(&gateway, &records).await;
-    assert_eq!((record.dialect, record.code, record.response_messages), (Dialect::Json, Code::Ok, 4));
+    assert_eq!(
+        (record.dialect, record.code, record.response_messages),
+        (Dialect::Json, Code::Ok, 4)
+    );
 
     gateway.post("/v1/fail", r#"{"code":9,"message":"late","number":2}"#).await;
     let record = only(&gateway, &records).await;

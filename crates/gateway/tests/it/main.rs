@@ -24,5 +24,5 @@ mod streams_may_be_arrays;
 mod support;
 mod upstream_calls_end_with_their_status;
 mod upstream_calls_use_other_addresses;
-mod upstreams_misbehave;
 mod upstreams_are_reached_by_tls_and_unix_sockets;
+mod upstreams_misbehave;

@@ -9,9 +9,7 @@ use sockeye_gateway_testing::proto::EchoMessage;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::support::raw_upstream::{
-    RawUpstream, begin, end, framed, read_messages, until_reset,
-};
+use crate::support::raw_upstream::{RawUpstream, begin, end, framed, read_messages, until_reset};
 use crate::support::{LIMIT, ServedGateway, client, message, next_data, upstream, wait_for};
 
 const RPC: &str = "/sockeye.gateway.testing.Echo";
@@ -83,12 +81,12 @@ async fn a_reset_before_the_response_is_an_error_of_each_dialect() {
 #[tokio::test]
 async fn bytes_that_are_no_messages_are_an_error() {
     for garbage in [
-        &b"\0\0\0\0\x05abc"[..],    // shorter than its length
-        b"\x07\0\0\0\x01a",         // flags that do not exist
+        &b"\0\0\0\0\x05abc"[..],     // shorter than its length
+        b"\x07\0\0\0\x01a",          // flags that do not exist
         b"\0\0\0\0\x03\xff\xff\xff", // no protobuf
-        b"\0\xff\xff\xff\xffabc",   // longer than the limit
-        b"\0\0\0\0\0\0\0\0\0\0",    // two messages
-        b"",                        // none
+        b"\0\xff\xff\xff\xffabc",    // longer than the limit
+        b"\0\0\0\0\0\0\0\0\0\0",     // two messages
+        b"",                         // none
     ] {
         let server = RawUpstream::start(move |request, mut response| async move {
             read_messages(&mut request.into_body()).await;
