@@ -82,7 +82,7 @@ impl RateLimiter {
         let until = used_until.map_or(now, |until| until.max(now));
         let ahead = until.saturating_duration_since(now);
         if ahead > self.tolerance {
-            return Err(ahead - self.tolerance);
+            return Err(ahead.saturating_sub(self.tolerance));
         }
         peers.set(block, until + self.interval);
         Ok(())

@@ -61,8 +61,8 @@ pub(super) fn build(
     // In order, so that the same routes win after each refresh.
     let mut methods: Vec<_> = catalog.methods.values().collect();
     methods.sort_unstable_by_key(|method| (method.since, method.path.as_str()));
-    let routes = routes::build(methods.into_iter(), rules, router);
-    (catalog.router, catalog.conflicts) = (routes.router, routes.conflicts);
+    let built = routes::build(methods.into_iter(), rules, router);
+    (catalog.router, catalog.conflicts) = (built.router, built.conflicts);
     catalog
 }
 

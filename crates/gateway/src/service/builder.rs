@@ -65,8 +65,11 @@ pub(super) struct Settings {
 #[derive(Default)]
 pub(super) struct Hooks {
     pub(super) authorizer: Option<Arc<dyn Authorizer>>,
-    pub(super) observer: Option<Box<dyn Fn(&CallRecord) + Send + Sync>>,
+    pub(super) observer: Option<Observer>,
 }
+
+/// A function that gets the record of each call.
+type Observer = Box<dyn Fn(&CallRecord) + Send + Sync>;
 
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

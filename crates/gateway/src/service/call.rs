@@ -116,8 +116,8 @@ impl Inner {
         let call = CallHead { method, headers, peer, dialect };
         let end = Instant::now() + AUTHORIZE_TIMEOUT;
         let until = deadline.map_or(end, |deadline| deadline.min(end));
-        let authorized = timeout_at(until, authorizer.authorize(&call)).await;
-        authorized.unwrap_or_else(|_| {
+        let decision = timeout_at(until, authorizer.authorize(&call)).await;
+        decision.unwrap_or_else(|_| {
             let code = if until < end { Code::DeadlineExceeded } else { Code::Unavailable };
             Err(Status::new(code, "the authorization of the call took too long"))
         })

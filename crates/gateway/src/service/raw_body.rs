@@ -160,8 +160,9 @@ impl HttpBody {
 pub(super) struct RawInput {
     method: Arc<MethodEntry>,
     place: Place,
-    /// `None` once it is sent.
-    content_type: Option<Option<HeaderValue>>,
+    /// `None` once it is sent, or if there is none.
+    content_type: Option<HeaderValue>,
+    has_sent: bool,
     pieces: VecDeque<Bytes>,
     max_length: usize,
 }
@@ -175,8 +176,8 @@ impl RawInput {
     ) -> Self {
         // Of a limit that is smaller than the overhead, one byte is left.
         let max_length = (max_length as usize).saturating_sub(OVERHEAD).max(1);
-        let content_type = Some(content_type);
-        Self { method, place, content_type, pieces: VecDeque::new(), max_length }
+        let (pieces, has_sent) = (VecDeque::new(), false);
+        Self { method, place, content_type, has_sent, pieces, max_length }
     }
 
     pub(super) fn push(&mut self, data: Bytes) {
@@ -195,11 +196,12 @@ impl RawInput {
 
     /// Returns the only request of a body without bytes.
     pub(super) fn finish(&mut self) -> Option<Bytes> {
-        self.next().or_else(|| self.content_type.is_some().then(|| self.message(b"")))
+        self.next().or_else(|| (!self.has_sent).then(|| self.message(b"")))
     }
 
     fn message(&mut self, data: &[u8]) -> Bytes {
-        let content_type = self.content_type.take().flatten();
+        self.has_sent = true;
+        let content_type = self.content_type.take();
         self.place.message(&self.method, content_type.as_ref(), data).into()
     }
 }
