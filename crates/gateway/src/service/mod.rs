@@ -47,6 +47,7 @@ use builder::Settings;
 use json::JsonCall;
 use lifecycle::Lifecycle;
 use metered_body::{MeteredBody, TimedBody};
+use reflection::ReflectionForm;
 use scope::CallScope;
 
 pub use body::{Body, BoxError};
@@ -235,6 +236,10 @@ impl Inner {
         body: RequestBody,
     ) -> Response<Body> {
         let catalog = self.catalogs.current();
+        if let Some(form) = ReflectionForm::of(&catalog, &RequestHead::new(&head, false)) {
+            scope.set_method(form.dialect(), None);
+            return self.reflect(form, catalog, head, body).await;
+        }
         let dispatched = dispatch(
             &self.settings.dispatch,
             &RequestHead::new(&head, false),
@@ -250,9 +255,6 @@ impl Inner {
         };
         match dispatched {
             Ok(Dispatch::Preflight) => origin::preflight(&head.headers),
-            Ok(Dispatch::Grpc) if Self::answers_reflection(&catalog, head.uri.path()) => {
-                self.reflect(Arc::clone(&catalog), head, body).await
-            }
             Ok(Dispatch::Grpc) => self.grpc(&catalog, head, body).await,
             Ok(Dispatch::GrpcWeb { is_text }) => self.grpc_web(&catalog, head, body, is_text).await,
             Ok(Dispatch::ConnectStream { method, codec }) => {

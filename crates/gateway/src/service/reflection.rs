@@ -1,5 +1,5 @@
 //! Server reflection about all upstreams: with several, none of them knows the services of the
-//! others.
+//! others, and in Connect none of them would answer.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, HeaderValue, Method, Response, Version};
 use http_body::Frame;
 use tokio::time::{Sleep, sleep_until};
 
@@ -19,44 +19,114 @@ use super::scope::CallScope;
 use super::{Body, Inner, error};
 use crate::catalog::Catalog;
 use crate::deadline::TimeoutForm;
-use crate::dialect::framing::{Envelope, EnvelopeDecoder, EnvelopeFormat};
+use crate::dialect::framing::{
+    EndStream, Envelope, EnvelopeDecoder, EnvelopeFormat, encode_header_block,
+};
+use crate::dispatch::{MediaType, RequestHead};
 use crate::metadata::Convention;
+use crate::record::Dialect;
 use crate::reflection::{Answers, is_reflection};
-use crate::status::{Code, Status};
+use crate::status::{Code, ConnectError, Status};
 
 /// Maximum length of a request, in bytes: 64 times the longest name of a type.
 const MAX_REQUEST: u32 = 64 * 1024;
 
-impl Inner {
-    /// Reports whether the gateway answers a call itself: one of server reflection, if there are
-    /// several upstreams and none is named for it.
-    pub(super) fn answers_reflection(catalog: &Catalog, path: &str) -> bool {
-        is_reflection(path) && catalog.upstreams() > 1 && !catalog.has_owner(path)
+/// The dialect of a call that the gateway answers itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReflectionForm {
+    Grpc,
+    GrpcWeb,
+    Connect,
+}
+
+impl ReflectionForm {
+    /// Returns the dialect of a call of server reflection that the gateway answers itself.
+    ///
+    /// gRPC and grpc-web pass to the upstream if there is only one, or if one is named for
+    /// reflection. Connect cannot: servers of gRPC do not speak it.
+    pub(super) fn of(catalog: &Catalog, head: &RequestHead<'_>) -> Option<Self> {
+        if !is_reflection(head.path) || *head.method != Method::POST {
+            return None;
+        }
+        let is_ours = catalog.upstreams() > 1 && !catalog.has_owner(head.path);
+        match head.media_type() {
+            MediaType::Grpc if is_ours && head.version >= Version::HTTP_2 => Some(Self::Grpc),
+            MediaType::GrpcWeb if is_ours => Some(Self::GrpcWeb),
+            MediaType::ConnectProto if catalog.method(head.path).is_none() => Some(Self::Connect),
+            _ => None,
+        }
     }
 
+    pub(super) fn dialect(self) -> Dialect {
+        match self {
+            Self::Grpc => Dialect::Grpc,
+            Self::GrpcWeb => Dialect::GrpcWeb,
+            Self::Connect => Dialect::Connect,
+        }
+    }
+
+    fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Grpc => "application/grpc",
+            Self::GrpcWeb => "application/grpc-web+proto",
+            Self::Connect => "application/connect+proto",
+        })
+    }
+
+    fn timeout(self) -> TimeoutForm {
+        if self == Self::Connect { TimeoutForm::Connect } else { TimeoutForm::Grpc }
+    }
+
+    fn envelopes(self) -> EnvelopeFormat {
+        if self == Self::Connect { EnvelopeFormat::Connect } else { EnvelopeFormat::Grpc }
+    }
+
+    /// Returns the last frame of a response.
+    fn end(self, status: &Status) -> Frame<Bytes> {
+        let mut trailers = HeaderMap::new();
+        status.set_trailers(&mut trailers);
+        let (flags, payload) = match self {
+            Self::Grpc => return Frame::trailers(trailers),
+            Self::GrpcWeb => (Envelope::TRAILERS, encode_header_block(&trailers)),
+            Self::Connect => {
+                let error = Some(status).filter(|status| status.code != Code::Ok);
+                let error = error.map(|status| ConnectError::new(status, |_| None));
+                let end = EndStream { error, metadata: HeaderMap::new() };
+                (Envelope::END_STREAM, end.to_json().into())
+            }
+        };
+        let mut frame = BytesMut::new();
+        // A status of the gateway's own is short.
+        let _ = Envelope::encode(flags, &payload, &mut frame);
+        Frame::data(frame.freeze())
+    }
+}
+
+impl Inner {
     /// Answers a call of server reflection.
     pub(super) async fn reflect(
         &self,
+        form: ReflectionForm,
         catalog: Arc<Catalog>,
         head: Parts,
         body: RequestBody,
     ) -> Response<Body> {
-        let content_type = HeaderValue::from_static("application/grpc");
         let path = head.uri.path();
-        let prepared = self.prepare(path, Convention::Rpc, TimeoutForm::Grpc, &head).await;
+        let prepared = self.prepare(path, Convention::Rpc, form.timeout(), &head).await;
         let Prepared { deadline, scope, .. } = match prepared {
             Ok(prepared) => prepared,
-            Err(status) => return error::trailers_only(&status, content_type),
+            Err(status) => return error::refusal(&RequestHead::new(&head, false), &status),
         };
         let body = ReflectionBody {
+            form,
             requests: Some(body),
-            decoder: EnvelopeDecoder::new(EnvelopeFormat::Grpc, MAX_REQUEST),
+            decoder: EnvelopeDecoder::new(form.envelopes(), MAX_REQUEST),
             answers: Answers::new(catalog),
             deadline: deadline.map(|deadline| Box::pin(sleep_until(deadline))),
             scope,
         };
         let mut response = Response::new(Body::stream(body));
-        response.headers_mut().insert(CONTENT_TYPE, content_type);
+        response.headers_mut().insert(CONTENT_TYPE, form.content_type());
         response
     }
 }
@@ -64,6 +134,7 @@ impl Inner {
 /// The answers to the requests of a call, and its status. An answer is made when it is asked for, so
 /// that the client's reading limits them.
 struct ReflectionBody {
+    form: ReflectionForm,
     /// `None` once the call is over.
     requests: Option<RequestBody>,
     decoder: EnvelopeDecoder,
@@ -78,7 +149,7 @@ impl ReflectionBody {
         let Some(envelope) = self.decoder.next_envelope().map_err(envelope_error)? else {
             return Ok(None);
         };
-        if envelope.is_compressed() {
+        if envelope.flags != 0 {
             let message = "requests of reflection must not be compressed";
             return Err(Status::new(Code::Unimplemented, message));
         }
@@ -140,9 +211,7 @@ impl http_body::Body for ReflectionBody {
             Err(status) => {
                 this.requests = None;
                 this.scope.set_code(status.code);
-                let mut trailers = HeaderMap::new();
-                status.set_trailers(&mut trailers);
-                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+                Poll::Ready(Some(Ok(this.form.end(&status))))
             }
         }
     }

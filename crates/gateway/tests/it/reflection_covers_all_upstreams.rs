@@ -1,5 +1,8 @@
+use http::Request;
+use prost::Message as _;
 use sockeye_gateway::Gateway;
 use sockeye_gateway::catalog::{Descriptors, Source};
+use sockeye_gateway::dialect::framing::{EnvelopeDecoder, EnvelopeFormat};
 use sockeye_gateway::reflection::{ReflectionError, fetch};
 use sockeye_gateway_testing::proto::reflection_v1::server_reflection_client::ServerReflectionClient;
 use sockeye_gateway_testing::proto::reflection_v1::server_reflection_request::MessageRequest;
@@ -11,8 +14,8 @@ use sockeye_gateway_testing::{Options, ReflectionVersion, Server};
 use tokio_stream::StreamExt as _;
 use tonic::Code;
 
-use crate::support::raw_upstream::descriptors;
-use crate::support::{ServedGateway, upstream};
+use crate::support::raw_upstream::{descriptors, framed};
+use crate::support::{Pieces, ServedGateway, upstream};
 
 const NAMES: [&str; 3] = ["bodies.Bodies", "grpc.health.v1.Health", "sockeye.gateway.testing.Echo"];
 
@@ -91,6 +94,37 @@ async fn symbols_files_and_unknown_names_have_their_answers() {
     // The file and its imports; afterwards only what was asked for.
     assert!(counts[0] >= 4, "{counts:?}");
     assert_eq!(counts[1..], [1, 1, 0, 0]);
+}
+
+#[tokio::test]
+async fn other_dialects_list_all_services_as_well() {
+    let (_servers, gateway) = serve().await;
+    for (content_type, format, end) in [
+        ("application/connect+proto", EnvelopeFormat::Connect, &b"{}"[..]),
+        ("application/grpc-web+proto", EnvelopeFormat::GrpcWeb, b"grpc-status: 0\r\n"),
+    ] {
+        let question = MessageRequest::ListServices(String::new());
+        let question = ServerReflectionRequest {
+            message_request: Some(question),
+            ..ServerReflectionRequest::default()
+        };
+        let request = Request::post("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
+            .header("content-type", content_type)
+            .body(Pieces::new([framed(&question.encode_to_vec())]));
+        let fetched = gateway.fetch(request.unwrap()).await;
+        assert_eq!(fetched.status, 200);
+        assert_eq!(fetched.headers["content-type"], content_type);
+        let mut decoder = EnvelopeDecoder::new(format, 1 << 20);
+        decoder.push(fetched.body.into());
+        let answer = decoder.next_envelope().unwrap().unwrap().payload;
+        let answer = ServerReflectionResponse::decode(answer).unwrap().message_response;
+        let Some(MessageResponse::ListServicesResponse(list)) = answer else {
+            panic!("{answer:?}")
+        };
+        assert_eq!(list.service.len(), 5);
+        let closing = decoder.next_envelope().unwrap().unwrap();
+        assert_eq!((closing.is_end(), &closing.payload.to_ascii_lowercase()[..]), (true, end));
+    }
 }
 
 #[tokio::test]
