@@ -75,3 +75,28 @@ async fn an_upstream_that_is_down_keeps_its_services_over_a_reload() {
     // The route is known, and the upstream is not there.
     assert_eq!(gateway.get("/v1/echo/x").await.status, 503);
 }
+
+#[tokio::test]
+async fn no_call_is_lost_while_the_settings_are_replaced() {
+    let servers = [Server::start().await, Server::start().await];
+    let gateway = ServedGateway::before(&servers[0]).await;
+    let reloading = async {
+        for round in 1..=6 {
+            let server = &servers[round % 2];
+            let builder = Gateway::builder().upstream(upstream(&server.url()));
+            timeout(LIMIT, gateway.inner.reload(builder)).await.unwrap().unwrap();
+        }
+    };
+    let calling = async {
+        loop {
+            let fetched = gateway.get("/v1/echo/x").await;
+            assert_eq!(fetched.status, 200, "{fetched:?}");
+        }
+    };
+    tokio::select! {
+        () = reloading => {}
+        () = calling => {}
+    }
+    assert!(servers.iter().all(|server| server.echo.calls() > 0));
+    gateway.idle().await;
+}

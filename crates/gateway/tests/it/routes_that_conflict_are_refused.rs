@@ -1,8 +1,11 @@
+use std::time::Duration;
+
 use sockeye_gateway::Gateway;
 use sockeye_gateway::rules::RuleFile;
-use sockeye_gateway_testing::Server;
-use tokio::time::timeout;
+use sockeye_gateway_testing::{Options, Proxy, Server};
+use tokio::time::{sleep, timeout};
 
+use crate::support::raw_upstream::compile;
 use crate::support::{LIMIT, ServedGateway, upstream};
 
 fn rules(text: &str) -> RuleFile {
@@ -64,4 +67,36 @@ async fn a_rule_of_a_file_replaces_an_annotation_without_a_conflict() {
     // `Lookup` was called, not `Unary`.
     assert_eq!(server.echo.calls(), 0);
     assert!(gateway.inner.sources()[0].conflicts.is_empty());
+}
+
+#[tokio::test]
+async fn a_route_that_an_upstream_adds_later_does_not_displace_an_older_one() {
+    let first = Server::start().await;
+    let options = Options { descriptors: compile("bodies.proto"), ..Options::default() };
+    let second = Server::start_with(options).await.unwrap();
+    let proxy = Proxy::start(second.address()).await.unwrap();
+    let gateway = Gateway::builder()
+        .upstream(upstream(&first.url()))
+        .upstream(upstream(&proxy.url()))
+        .build();
+    let gateway = ServedGateway::start(gateway).await;
+    second.set_descriptors(&compile("conflict.proto"));
+    // A new connection makes the gateway ask again.
+    proxy.cut();
+    let learned = async {
+        while gateway.inner.sources()[1].conflicts.is_empty() {
+            gateway.post("/v1/raw", "").await;
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(LIMIT, learned).await.unwrap();
+    let conflict = &gateway.inner.sources()[1].conflicts[0];
+    assert_eq!(conflict.method().path(), "/aaa.First/Get");
+    assert_eq!(conflict.kept().path(), "/sockeye.gateway.testing.Echo/Unary");
+    assert_eq!(gateway.get("/v1/echo/x").await.status, 200);
+    assert_eq!(first.echo.calls(), 1);
+    // The other route of the method is there.
+    assert_eq!(gateway.get("/v1/first/x").await.status, 501);
+    assert!(gateway.inner.sources()[0].conflicts.is_empty());
+    assert!(gateway.inner.ready().await.is_err());
 }

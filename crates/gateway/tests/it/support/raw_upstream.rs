@@ -70,10 +70,15 @@ impl Drop for RawUpstream {
 
 /// Compiles a file in `tests/data`.
 pub(crate) fn descriptors(file: &str) -> FileSet {
+    FileSet::from_descriptor_set(compile(file).into()).unwrap()
+}
+
+/// Compiles a file in `tests/data` to an encoded `FileDescriptorSet`.
+pub(crate) fn compile(file: &str) -> Vec<u8> {
     let folder = |name: &str| format!("{}/{name}", env!("CARGO_MANIFEST_DIR"));
     let mut compiler = Compiler::new([folder("tests/data"), folder("testing/proto")]).unwrap();
     compiler.include_imports(true).open_file(file).unwrap();
-    FileSet::from_descriptor_set(compiler.encode_file_descriptor_set().into()).unwrap()
+    compiler.encode_file_descriptor_set()
 }
 
 /// Reads the messages of a request to its end.
