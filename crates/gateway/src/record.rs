@@ -1,4 +1,15 @@
 //! Records of calls, for access logs and metrics.
+//!
+//! ```
+//! use sockeye_gateway::Gateway;
+//!
+//! // A line for each call: `grpc /package.Service/Method NOT_FOUND 1.25ms`.
+//! let builder = Gateway::builder().observer(|record| {
+//!     let target = record.method.as_deref().unwrap_or(&record.path);
+//!     println!("{} {target} {} {:?}", record.dialect.name(), record.code, record.duration);
+//! });
+//! # let _ = builder;
+//! ```
 
 use std::net::SocketAddr;
 use std::time::{Duration, SystemTime};

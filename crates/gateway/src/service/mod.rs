@@ -201,30 +201,33 @@ impl Gateway {
 impl Inner {
     async fn handle(self: &Arc<Self>, request: Request<RequestBody>) -> Response<Body> {
         let refusal = origin::refuse(&self.settings.origins, &request);
-        let cors = origin::Cors::of(&request);
+        // A page of another origin does not learn why.
+        let cors = refusal.is_none().then(|| origin::Cors::of(&request));
         let (mut head, body) = request.into_parts();
-        let scope = match self.begin(Dialect::Http, &head) {
-            Ok(scope) => scope,
-            Err(status) => {
-                let mut response = error::refusal(&RequestHead::new(&head, false), &status);
-                self.unplaced(Dialect::Http, &head).on_response(&mut response);
-                return response;
-            }
-        };
         let is_head = head.method == Method::HEAD;
-        let mut response = if let Some(refusal) = refusal {
-            refusal
-        } else {
-            head.extensions.insert(scope.clone());
-            let body = MeteredBody::boxed(body, Arc::clone(scope.counters()));
-            let mut response = self.answer(&scope, head, body).await;
-            cors.add(response.headers_mut());
-            response
+        let (scope, mut response) = match self.begin(Dialect::Http, &head) {
+            Err(status) => {
+                let response = error::refusal(&RequestHead::new(&head, false), &status);
+                (self.unplaced(Dialect::Http, &head), response)
+            }
+            Ok(scope) => {
+                let response = if let Some(refusal) = refusal {
+                    refusal
+                } else {
+                    head.extensions.insert(scope.clone());
+                    let body = MeteredBody::boxed(body, Arc::clone(scope.counters()));
+                    self.answer(&scope, head, body).await
+                };
+                (scope, response)
+            }
         };
         if is_head {
             remove_body(&mut response);
         }
         scope.on_response(&mut response);
+        if let Some(cors) = cors {
+            cors.add(response.headers_mut());
+        }
         response.body_mut().occupy(scope);
         response
     }

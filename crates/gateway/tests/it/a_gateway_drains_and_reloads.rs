@@ -22,8 +22,11 @@ async fn a_drain_waits_for_calls_and_refuses_new_ones_in_their_form() {
     });
     timeout(LIMIT, gateway.inner.draining()).await.unwrap();
     assert!(gateway.inner.is_draining());
-    let fetched = gateway.get("/v1/echo/x").await;
+    let request = Request::get("/v1/echo/x").header("origin", "http://gateway.test");
+    let fetched = gateway.fetch(request.body(String::new()).unwrap()).await;
     assert_eq!((fetched.status, &fetched.json()["code"]), (503, &json!(14)));
+    // A page learns it as well.
+    assert_eq!(fetched.headers["access-control-allow-origin"], "http://gateway.test");
     let request = Request::post(format!("{RPC}/Unary"))
         .header("content-type", "application/json")
         .header("connect-protocol-version", "1");

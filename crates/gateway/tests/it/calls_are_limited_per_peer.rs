@@ -21,7 +21,9 @@ async fn serve() -> (Server, ServedGateway) {
 /// Calls until a call is refused, and returns the refusal.
 async fn refused(gateway: &ServedGateway, client: &str) -> crate::support::Fetched {
     for _ in 0..100 {
-        let request = Request::get("/v1/echo/x").header("x-forwarded-for", client);
+        let request = Request::get("/v1/echo/x")
+            .header("x-forwarded-for", client)
+            .header("origin", "http://gateway.test");
         let fetched = gateway.fetch(request.body(String::new()).unwrap()).await;
         if fetched.status != 200 {
             return fetched;
@@ -36,6 +38,8 @@ async fn calls_beyond_the_burst_are_told_when_to_come_back() {
     let fetched = refused(&gateway, "192.0.2.1").await;
     assert_eq!((fetched.status, &fetched.json()["code"]), (429, &json!(8)), "{fetched:?}");
     assert_eq!(fetched.headers["retry-after"], "1");
+    let exposed = fetched.headers["access-control-expose-headers"].to_str().unwrap();
+    assert!(exposed.contains("retry-after"), "{exposed}");
     let detail = &fetched.json()["details"][0];
     assert_eq!(detail["@type"], "type.googleapis.com/google.rpc.RetryInfo");
     assert!(detail["retryDelay"].as_str().unwrap().ends_with('s'), "{detail}");

@@ -5,12 +5,16 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use prost::Message as _;
 use serde_json::{Value, json};
+use sockeye_gateway::Gateway;
 use sockeye_gateway_testing::proto::EchoMessage;
+use sockeye_gateway_testing::{Proxy, Server};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::support::raw_upstream::{RawUpstream, begin, end, framed, read_messages, until_reset};
-use crate::support::{LIMIT, ServedGateway, client, message, next_data, upstream, wait_for};
+use crate::support::{
+    LIMIT, Pieces, ServedGateway, client, message, next_data, upstream, wait_for,
+};
 
 const RPC: &str = "/sockeye.gateway.testing.Echo";
 
@@ -234,4 +238,40 @@ async fn headers_of_a_hostile_server_do_not_reach_browsers() {
     for name in ["set-cookie", "access-control-allow-origin", "content-encoding"] {
         assert!(!fetched.headers.contains_key(name), "{name}: {fetched:?}");
     }
+}
+
+#[tokio::test]
+async fn a_server_that_dies_midway_ends_each_dialect_with_its_status() {
+    let server = Server::start().await;
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    let gateway = Gateway::builder().upstream(upstream(&proxy.url())).build();
+    let gateway = ServedGateway::start(gateway).await;
+    let stall = |content_type: &str, body: Bytes| {
+        Request::post(format!("{RPC}/Stall"))
+            .header("content-type", content_type)
+            .body(Pieces::new([body]))
+            .unwrap()
+    };
+    for (request, end) in [
+        (stall("application/json", Bytes::from_static(b"{}")), "{\"error\":{\"code\":14,"),
+        (stall("application/connect+json", framed(b"{}")), "\"code\":\"unavailable\""),
+        (stall("application/grpc-web", framed(b"")), "grpc-status: 14"),
+    ] {
+        let mut response = gateway.send(request).await;
+        next_data(response.body_mut()).await.unwrap();
+        proxy.cut();
+        let mut rest = Vec::new();
+        while let Some(data) = timeout(LIMIT, next_data(response.body_mut())).await.unwrap() {
+            rest.extend_from_slice(&data);
+        }
+        let rest = String::from_utf8_lossy(&rest);
+        assert!(rest.contains(end), "{rest:?} has no {end}");
+        gateway.idle().await;
+    }
+    let mut grpc = client(&upstream(&gateway.url()));
+    let mut replies = grpc.stall(message("")).await.unwrap().into_inner();
+    replies.message().await.unwrap();
+    proxy.cut();
+    let status = timeout(LIMIT, replies.message()).await.unwrap().unwrap_err();
+    assert_eq!(status.code(), tonic::Code::Unavailable);
 }
