@@ -54,6 +54,7 @@ pub(super) struct Settings {
     pub(super) parse: ParseOptions,
     pub(super) print: PrintOptions,
     pub(super) array_streams: bool,
+    pub(super) unwrapped_streams: bool,
     pub(super) dispatch: DispatchOptions,
     pub(super) body_timeout: Duration,
     pub(super) compress_responses: bool,
@@ -91,6 +92,7 @@ impl Builder {
             parse: ParseOptions::default(),
             print: PrintOptions::rest(),
             array_streams: false,
+            unwrapped_streams: false,
             dispatch: DispatchOptions::default(),
             body_timeout: DEFAULT_BODY_TIMEOUT,
             compress_responses: false,
@@ -232,6 +234,13 @@ impl Builder {
     /// check of the origin is then all that protects from them.
     pub fn form_posts(mut self, forms: bool) -> Self {
         self.settings.dispatch.form_posts = forms;
+        self
+    }
+
+    /// Sets whether the messages of lines and arrays stand alone, rather than as `result` in an
+    /// object. Errors are always `error` in an object. Default: `false`, as grpc-gateway does.
+    pub fn unwrapped_streams(mut self, unwrapped: bool) -> Self {
+        self.settings.unwrapped_streams = unwrapped;
         self
     }
 

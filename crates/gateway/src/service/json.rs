@@ -292,7 +292,8 @@ impl Inner {
         } else {
             JsonStreamForm::Lines
         };
-        JsonStreamWriter::new(form)
+        let writer = JsonStreamWriter::new(form);
+        if self.settings.unwrapped_streams { writer.unwrapped() } else { writer }
     }
 
     /// Answers with a stream. The headers of the response wait for the first message, but not for
