@@ -13,13 +13,13 @@ use super::compression::{Compression, compress_message};
 use super::grpc::LengthCheck;
 use super::messages::End;
 use super::reply_body::{ReplyBody, StreamForm};
-use super::request_body::{Input, TranscodedBody, read_whole};
+use super::request_body::{Input, TranscodedBody, read_only_message, read_whole};
 use super::transcoder::{RequestWriter, ResponsePrinter, detail_to_json};
 use super::{Body, Inner, error};
 use crate::catalog::{MethodEntry, RouteBody};
 use crate::deadline::TimeoutForm;
 use crate::dialect::framing::{EndStream, Envelope};
-use crate::dispatch::Codec;
+use crate::dispatch::{Codec, MediaType, RequestHead};
 use crate::metadata::{Convention, Part};
 use crate::route::binding::parse_query;
 use crate::status::{Code, ConnectError, Status, base64_any};
@@ -58,6 +58,19 @@ pub(super) fn is_connect(headers: &HeaderMap) -> bool {
     headers.contains_key(PROTOCOL_VERSION)
 }
 
+/// Returns whether errors of a request without a method have the form of Connect: the request names
+/// Connect's version, or its content type is one of RPC dialects only.
+pub(super) fn expects_rpc_errors(head: &Parts) -> bool {
+    let mut parameters = head.uri.query().unwrap_or_default().split('&');
+    let media_type = RequestHead::new(head, false).media_type();
+    is_connect(&head.headers)
+        || parameters.any(|parameter| parameter == "connect=v1")
+        || !matches!(
+            media_type,
+            MediaType::Missing | MediaType::Json | MediaType::Form | MediaType::Other
+        )
+}
+
 impl Inner {
     /// Answers a unary call of Connect by POST.
     pub(super) async fn connect_unary(
@@ -69,7 +82,7 @@ impl Inner {
     ) -> Response<Body> {
         if is_stream(method) {
             let message = "the method is a stream: expected application/connect+proto or +json";
-            return error::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
+            return error::rpc(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
         }
         let answered = async {
             check_version(head.headers.get(PROTOCOL_VERSION).map(HeaderValue::as_bytes))?;
@@ -91,17 +104,17 @@ impl Inner {
         head: Parts,
     ) -> Response<Body> {
         if !method.is_safe() || is_stream(method) {
-            return error::method_not_allowed(HeaderValue::from_static("POST"));
+            let status = StatusCode::METHOD_NOT_ALLOWED;
+            let response = error::rpc(status, "the method has side effects: expected POST");
+            return error::allow(response, HeaderValue::from_static("POST"));
         }
         let query = match read_query(head.uri.query().unwrap_or_default()) {
             Ok(query) => query,
             Err(status) => return self.connect_failure(method, &status.into()),
         };
         let Some(codec) = query.codec else {
-            return error::http(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "encoding must be proto or json",
-            );
+            let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            return error::rpc(status, "encoding must be proto or json");
         };
         let answered = async {
             let version = query.version.as_deref().map(|version| {
@@ -164,7 +177,7 @@ impl Inner {
     ) -> Response<Body> {
         if !is_stream(method) {
             let message = "the method is unary: expected application/proto or application/json";
-            return error::http(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
+            return error::rpc(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
         }
         let mut form = ConnectStream {
             printer: self.connect_printer(method),
@@ -215,13 +228,20 @@ impl Inner {
         let compression = Compression::named(encoding)?;
         let prepared = self.prepare_connect(method, head).await?;
         let limit = self.settings.max_message_length;
-        let body: RequestBody = if (codec, compression) == (Codec::Proto, Compression::Identity) {
+        let is_one = !method.descriptor().client_streaming;
+        let is_grpc = (codec, compression) == (Codec::Proto, Compression::Identity);
+        if is_grpc && !is_one {
             // The messages are those of gRPC.
-            Box::pin(LengthCheck::new(body, limit).without_flags())
-        } else {
-            let input = Input::envelopes(compression, limit);
-            Box::pin(TranscodedBody::new(body, input, self.connect_writer(method, codec)))
-        };
+            let body = LengthCheck::new(body, limit).without_flags();
+            return self.call(method, prepared, body).await;
+        }
+        let input = Input::envelopes(compression, limit);
+        let body = TranscodedBody::new(body, input, self.connect_writer(method, codec));
+        if is_one {
+            // Servers differ in how they treat none or several messages.
+            let message = read_only_message(body, prepared.deadline).await?;
+            return self.call(method, prepared, Once(Some(message))).await;
+        }
         self.call(method, prepared, body).await
     }
 

@@ -90,9 +90,15 @@ pub(super) fn http(status: StatusCode, message: &str) -> Response<Body> {
     json(code, status, rest_body(&Status::new(code, message), |_| None))
 }
 
-/// Returns a 405 with the methods that are allowed.
-pub(super) fn method_not_allowed(allowed: HeaderValue) -> Response<Body> {
-    let mut response = http(StatusCode::METHOD_NOT_ALLOWED, "the path does not have this method");
+/// Returns a response for a call of an RPC dialect that HTTP itself forbids: an error of Connect,
+/// with the code that clients of gRPC and Connect derive from the status.
+pub(super) fn rpc(status: StatusCode, message: &str) -> Response<Body> {
+    let error = Status::new(Code::from_http_status(status), message);
+    json(error.code, status, ConnectError::new(&error, |_| None).to_json())
+}
+
+/// Adds the methods that are allowed to a 405.
+pub(super) fn allow(mut response: Response<Body>, allowed: HeaderValue) -> Response<Body> {
     response.headers_mut().insert(ALLOW, allowed);
     response
 }

@@ -132,6 +132,10 @@ pub(super) fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<(), 
     if status == StatusCode::OK && is_grpc {
         return Ok(());
     }
+    // A proxy in between may set both statuses: that of gRPC says more.
+    if let Some(status) = Status::from_trailers(headers).filter(|status| status.code != Code::Ok) {
+        return Err(status);
+    }
     let code = Code::from_http_status(status);
     Err(Status::new(code, format!("the upstream answered HTTP {} without gRPC", status.as_u16())))
 }
@@ -239,7 +243,7 @@ impl LengthCheck {
         self.prefixes.scan(data, |flags, length| {
             if flags != 0 && !has_flags {
                 let status = super::request_body::unasked_flags();
-                return Err(tonic::Status::invalid_argument(status.message));
+                return Err(tonic::Status::internal(status.message));
             }
             if length > max {
                 return Err(tonic::Status::resource_exhausted(format!(
@@ -313,5 +317,8 @@ mod tests {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc+proto"));
         assert_eq!(code(200, &headers), Ok(()));
         assert_eq!(code(502, &headers), Err(Code::Unavailable));
+        headers.insert(GRPC_STATUS, HeaderValue::from_static("8"));
+        assert_eq!(code(503, &headers), Err(Code::ResourceExhausted));
+        assert_eq!(code(200, &headers), Ok(()));
     }
 }

@@ -20,8 +20,8 @@ use crate::dialect::framing::{Envelope, TextDecoder, encode_header_block, encode
 use crate::metadata::Part;
 use crate::status::{GRPC_STATUS, Status};
 
-const BINARY: HeaderValue = HeaderValue::from_static("application/grpc-web+proto");
-const TEXT: HeaderValue = HeaderValue::from_static("application/grpc-web-text+proto");
+const BINARY: &str = "application/grpc-web";
+const TEXT: &str = "application/grpc-web-text";
 
 impl Inner {
     /// Answers a call of grpc-web.
@@ -38,22 +38,46 @@ impl Inner {
             Some(accept) if accept.starts_with(b"application/grpc-web") => false,
             _ => is_text,
         };
+        let format = format_of(head.headers.get(CONTENT_TYPE));
         let content_type = if is_text_wanted { TEXT } else { BINARY };
-        head.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        let content_type = of_format(content_type, format.as_deref().unwrap_or("proto"));
+        let upstream_type = match &format {
+            Some(format) => of_format("application/grpc", format),
+            None => HeaderValue::from_static("application/grpc"),
+        };
+        head.headers.insert(CONTENT_TYPE, upstream_type);
         let body = if is_text { Box::pin(TextBody::new(body)) as RequestBody } else { body };
         let mut response = match self.pass(catalog, head, body).await {
             Ok(response) => {
-                // A response without messages has its status in the headers, and no frame.
-                let is_over = response.headers().contains_key(GRPC_STATUS);
+                let has_status = response.headers().contains_key(GRPC_STATUS);
                 let settings = Arc::clone(&self.settings);
-                let web = |body| WebBody { inner: Some(body), is_text: is_text_wanted, settings };
-                response.map(|body| if is_over { Body::default() } else { Body::stream(web(body)) })
+                response.map(|body| {
+                    // A response without messages has its status in the headers, and no frame.
+                    if has_status && http_body::Body::is_end_stream(&body) {
+                        return Body::default();
+                    }
+                    let is_text = is_text_wanted;
+                    Body::stream(WebBody { inner: Some(body), has_status, is_text, settings })
+                })
             }
             Err(status) => return error::trailers_only(&status, content_type),
         };
         response.headers_mut().insert(CONTENT_TYPE, content_type);
         response
     }
+}
+
+/// Returns the format of messages that a content type names, such as `proto`.
+fn format_of(content_type: Option<&HeaderValue>) -> Option<String> {
+    let essence = content_type?.to_str().ok()?.split(';').next()?;
+    essence.split_once('+').map(|(_, format)| format.trim().to_owned())
+}
+
+/// Returns a content type with the format of its messages.
+fn of_format(content_type: &'static str, format: &str) -> HeaderValue {
+    // The format comes from such a value.
+    HeaderValue::from_str(&format!("{content_type}+{format}"))
+        .unwrap_or(HeaderValue::from_static(content_type))
 }
 
 /// A request body in base64.
@@ -108,6 +132,8 @@ impl http_body::Body for TextBody {
 struct WebBody {
     /// `None` once the call is over.
     inner: Option<WatchedBody>,
+    /// Set while the status in the headers is that of the call: the body has had no bytes.
+    has_status: bool,
     is_text: bool,
     settings: Arc<Settings>,
 }
@@ -137,7 +163,10 @@ impl http_body::Body for WebBody {
         let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
         let trailers = match ready!(Pin::new(inner).poll_frame(cx)) {
             Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => return Poll::Ready(Some(Ok(this.frame(data)))),
+                Ok(data) => {
+                    this.has_status &= data.is_empty();
+                    return Poll::Ready(Some(Ok(this.frame(data))));
+                }
                 Err(frame) => {
                     let trailers = frame.into_trailers().unwrap_or_default();
                     this.settings.native_headers(Part::Trailers, &trailers)
@@ -147,6 +176,10 @@ impl http_body::Body for WebBody {
                 let mut trailers = HeaderMap::new();
                 error::from_channel(&status).set_trailers(&mut trailers);
                 trailers
+            }
+            None if this.has_status => {
+                this.inner = None;
+                return Poll::Ready(None);
             }
             None => {
                 let mut trailers = HeaderMap::new();

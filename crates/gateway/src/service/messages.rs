@@ -19,6 +19,8 @@ pub(super) struct Messages {
     /// `None` once the call is over.
     body: Option<UpstreamBody>,
     decoder: EnvelopeDecoder,
+    /// The status in the headers, which counts unless the body has bytes or trailers.
+    head_status: Option<Status>,
     end: Option<End>,
     scope: CallScope,
 }
@@ -46,14 +48,19 @@ impl Messages {
         max_length: u32,
         scope: CallScope,
     ) -> Self {
-        // The headers of a response without messages are its trailers as well.
-        let end = Status::from_trailers(headers).map(End::failed);
+        // The headers of a response without messages are its trailers as well. A response with a
+        // body has its status in the trailers, whatever a server or a proxy adds to the headers.
+        let status = Status::from_trailers(headers);
+        let (end, head_status) = match status {
+            Some(status) if body.is_end_stream() => (Some(End::failed(status)), None),
+            status => (None, status),
+        };
         if let Some(end) = &end {
             scope.set_code(end.status.code);
         }
         let body = if end.is_none() { Some(body) } else { None };
         let decoder = EnvelopeDecoder::new(EnvelopeFormat::Grpc, max_length);
-        Self { body, decoder, end, scope }
+        Self { body, decoder, head_status, end, scope }
     }
 
     /// Returns the scope of the call.
@@ -96,13 +103,16 @@ impl Messages {
             let end = match ready!(Pin::new(body).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => {
+                        if !data.is_empty() {
+                            self.head_status = None;
+                        }
                         self.decoder.push(data);
                         continue;
                     }
                     Err(frame) => self.end_of(frame.into_trailers().unwrap_or_default()),
                 },
                 Some(Err(status)) => End::failed(error::from_channel(&status)),
-                None => End::failed(without_status()),
+                None => End::failed(self.head_status.take().unwrap_or_else(without_status)),
             };
             return Poll::Ready(Err(self.finish(end)));
         }

@@ -293,10 +293,17 @@ impl Inner {
             }
             // The settings have no tunnel.
             Ok(_) => error::http(StatusCode::NOT_IMPLEMENTED, "WebSockets are not served here"),
-            Err(error) => match error.allowed() {
-                Some(allowed) => error::method_not_allowed(allowed.header()),
-                None => error::http(error.status(), &error.to_string()),
-            },
+            Err(error) => {
+                // A content type without a dialect, on a path that only RPC dialects have.
+                let is_unsupported = matches!(error, DispatchError::UnsupportedMediaType);
+                let is_rpc = is_unsupported || connect::expects_rpc_errors(&head);
+                let form = if is_rpc { error::rpc } else { error::http };
+                let response = form(error.status(), &error.to_string());
+                match error.allowed() {
+                    Some(allowed) => error::allow(response, allowed.header()),
+                    None => response,
+                }
+            }
         }
     }
 

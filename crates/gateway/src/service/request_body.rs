@@ -1,10 +1,11 @@
 //! Bodies of requests: read whole, or message by message.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use http_body::Frame;
+use http_body::{Body as _, Frame};
 use tokio::time::{Instant, timeout_at};
 
 use super::body::{BoxError, RequestBody};
@@ -25,7 +26,41 @@ pub(super) async fn read_whole(
     max_length: u32,
     deadline: Option<Instant>,
 ) -> Result<Bytes, Status> {
-    let reading = read(body, max_length);
+    in_time(read(body, max_length), deadline).await
+}
+
+/// Reads the message of a method that takes one, with its prefix.
+///
+/// # Errors
+/// `unimplemented` for none or several messages, as the specification of gRPC has it, and the status
+/// of a body that cannot be read.
+pub(super) async fn read_only_message(
+    mut body: TranscodedBody,
+    deadline: Option<Instant>,
+) -> Result<Bytes, Status> {
+    let wrong = |found: &str| {
+        let message = format!("the method takes one message, and the request has {found}");
+        Status::new(Code::Unimplemented, message)
+    };
+    let reading = async {
+        let mut only = None;
+        while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            let frame = frame.map_err(|error| unread(&error))?;
+            if only.is_some() {
+                return Err(wrong("several"));
+            }
+            only = frame.into_data().ok();
+        }
+        only.ok_or_else(|| wrong("none"))
+    };
+    in_time(reading, deadline).await
+}
+
+/// Waits for a body, but not beyond the deadline.
+async fn in_time(
+    reading: impl Future<Output = Result<Bytes, Status>>,
+    deadline: Option<Instant>,
+) -> Result<Bytes, Status> {
     let Some(deadline) = deadline else { return reading.await };
     let read = timeout_at(deadline, reading).await;
     read.unwrap_or_else(|_| {
@@ -36,7 +71,7 @@ pub(super) async fn read_whole(
 async fn read(mut body: RequestBody, max_length: u32) -> Result<Bytes, Status> {
     let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
     loop {
-        let frame = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await;
+        let frame = poll_fn(|cx| body.as_mut().poll_frame(cx)).await;
         let data = match frame {
             None => break,
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
@@ -133,7 +168,7 @@ fn payload(envelope: Envelope, compression: Compression, max_length: u32) -> Res
 /// Returns the status of a message of Connect with flags that the request has not announced.
 pub(super) fn unasked_flags() -> Status {
     let message = "a message has flags for an end, or for a compression that was not announced";
-    Status::new(Code::InvalidArgument, message)
+    Status::new(Code::Internal, message)
 }
 
 fn split_error(error: &JsonSplitError) -> Status {
