@@ -1,5 +1,6 @@
 //! Sets of file descriptors.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
@@ -69,7 +70,7 @@ impl FileSet {
     }
 
     /// Adds a file, unless there is one of that name, and returns the full names of the services
-    /// that the file defines.
+    /// that it adds.
     pub(super) fn insert(&mut self, encoded: Bytes) -> Result<Vec<String>, FileSetError> {
         let head = FileHead::decode(encoded.clone()).map_err(|_| FileSetError::Malformed)?;
         let FileHead { name, package, dependencies, services } = head;
@@ -77,7 +78,8 @@ impl FileSet {
         if self.size > MAX_SIZE {
             return Err(FileSetError::TooLarge { limit: MAX_SIZE });
         }
-        self.files.entry(name).or_insert(File { encoded, dependencies });
+        let Entry::Vacant(entry) = self.files.entry(name) else { return Ok(Vec::new()) };
+        entry.insert(File { encoded, dependencies });
         if self.files.len() > MAX_FILES {
             return Err(FileSetError::TooManyFiles { limit: MAX_FILES });
         }
@@ -133,6 +135,14 @@ pub(super) mod tests {
         set.insert(file("a.proto", &["b.proto"], &[])).unwrap();
         assert_eq!(set.files().len(), 1);
         assert!(set.missing().is_empty());
+    }
+
+    #[test]
+    fn a_file_that_is_not_kept_offers_nothing() {
+        let files = vec![file("a.proto", &[], &["First"]), file("a.proto", &[], &["Second"])];
+        let encoded = FileDescriptorSet { files }.encode_to_vec();
+        let set = FileSet::from_descriptor_set(encoded.into()).unwrap();
+        assert_eq!(set.services().collect::<Vec<_>>(), ["pkg.First"]);
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(super) fn number_length(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Reads a JSON number whose value is whole, however it is written; `None` if it is not, or has
-/// more than 64 bits.
+/// more than 64 bits. The text must be a number by [`is_number`].
 pub(super) fn integer(text: &str) -> Option<Integer> {
     let (negative, rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),

@@ -178,7 +178,12 @@ impl JsonSplitter {
             if self.token == Token::None && !self.start_value()? {
                 return Ok(None);
             }
-            if self.scan_value()? {
+            let is_whole = match self.scan_value() {
+                Ok(is_whole) => is_whole,
+                // Of two faults the one that is seen first when the value comes in small chunks.
+                Err(error) => return Err(self.check_length().err().unwrap_or(error)),
+            };
+            if is_whole {
                 return self.take_value().map(Some);
             }
             if self.scanned == self.input.len() {

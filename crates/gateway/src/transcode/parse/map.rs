@@ -130,8 +130,8 @@ fn key_of_text(kind: Kind, key: &str) -> std::result::Result<u64, Problem> {
             _ => Err(Problem::Value { expected: "true or false" }),
         };
     }
-    number::integer(key)
-        .filter(|_| number::is_number(key))
+    let integer = if number::is_number(key) { number::integer(key) } else { None };
+    integer
         .and_then(|integer| integer.to_wire(kind))
         .ok_or(Problem::Value { expected: number::range(kind) })
 }

@@ -1,5 +1,6 @@
 //! The cases of `json_mapping.txt`, and those that a line cannot hold.
 
+use super::super::Problem;
 use super::fixtures::Type;
 
 /// The cases: what they are about, the JSON, and the expectation.
@@ -59,6 +60,14 @@ fn raw_control_characters_are_refused() {
         error.to_string(),
         "st: invalid JSON, expected no raw control character in a string (byte 8)"
     );
+}
+
+#[test]
+fn keys_that_are_no_numbers_are_refused() {
+    for key in ["", "-", "!", "1,", "1 ", "+1", "01", "1.5", "0x1", "é"] {
+        let error = Type::all().parse(&format!("{{\"mi\":{{\"{key}\":\"x\"}}}}")).unwrap_err();
+        assert!(matches!(error.problem(), Problem::Value { .. }), "{key}: {error}");
+    }
 }
 
 #[test]
@@ -151,7 +160,7 @@ fn an_any_may_have_its_type_late_but_not_at_every_level() {
     };
     assert!(Type::all().parse(&nested(5)).is_ok());
     let error = Type::all().parse(&nested(90)).unwrap_err();
-    assert_eq!(error.problem(), super::super::Problem::LateType);
+    assert_eq!(error.problem(), Problem::LateType);
 }
 
 #[test]

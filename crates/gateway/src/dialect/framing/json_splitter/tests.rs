@@ -104,6 +104,13 @@ fn long_and_deep_values_are_refused() {
 }
 
 #[test]
+fn a_fault_beyond_the_limit_of_a_value_is_its_length() {
+    let too_long = Err(JsonSplitError::TooLong { limit: 16 });
+    check(r#"{"a":"0123456789abc"]"#, &[], too_long);
+    check(&format!("{{\"a\":\"0123456789abc\",{}", "[".repeat(101)), &[], too_long);
+}
+
+#[test]
 fn a_value_that_is_whole_in_a_chunk_is_not_copied() {
     let chunk = Bytes::from_static(b"{} {\"a\":1}");
     let mut splitter = JsonSplitter::new(16);
