@@ -12,6 +12,9 @@ pub mod deadline;
 pub mod descriptor;
 pub mod dialect;
 pub mod dispatch;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod metadata;
 #[cfg(feature = "metrics")]
 pub mod metrics;

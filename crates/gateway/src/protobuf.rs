@@ -379,8 +379,8 @@ pub(crate) fn zigzag(value: i64) -> u64 {
     (value << 1 ^ value >> 63) as u64
 }
 
-/// Fields of the messages of tests.
-#[cfg(test)]
+/// Fields of the messages of tests and of fuzz targets.
+#[cfg(any(fuzzing, test))]
 pub(crate) mod fields {
     use super::{put_len_field, put_varint_field};
 
