@@ -79,7 +79,11 @@ impl<'s, S: Schema> Bindings<'s, S> {
     /// [`BindError`] if the parameter names something that has no form as text, if a field that is
     /// not repeated, or a oneof, has a value already, or if the value is not of the field's type.
     pub fn bind_parameter(&mut self, name: &str, value: &str) -> Result<(), BindError> {
-        let (field_path, key) = split_key(name);
+        let (field_path, key) = match split_key(name) {
+            // The names of fields in JSON may have brackets, too.
+            (_, Some(_)) if resolve(self.schema, self.message, name).is_ok() => (name, None),
+            split => split,
+        };
         let resolved = match resolve(self.schema, self.message, field_path) {
             Err(BindError::UnknownField { .. }) if self.unknown_names == UnknownNames::Ignore => {
                 return Ok(());

@@ -26,6 +26,16 @@ fn bound(parameters: &[(&str, &str)]) -> Result<String, String> {
 }
 
 #[test]
+fn a_name_with_brackets_is_a_field_before_it_is_a_key() {
+    let Type { tables, id } = Type::named("mapping.Brackets");
+    let mut bindings = Bindings::new(tables, id).unknown_names(UnknownNames::Refuse);
+    for (name, value) in [("search[text]", "a"), ("search[other]", "b")] {
+        bindings.bind_parameter(name, value).unwrap();
+    }
+    assert_eq!(bindings.to_json(), r#"{"search[text]":"a","search":{"other":"b"}}"#);
+}
+
+#[test]
 fn text_becomes_the_value_of_any_field() {
     for (name, text, json) in [
         ("i32", "-5", r#"{"i32":-5}"#),
