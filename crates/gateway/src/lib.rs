@@ -1,6 +1,6 @@
 //! A gateway in front of any gRPC service, without generated code.
 //!
-//! This crate is being built: WebSockets and the program are missing. [`Gateway`] serves requests,
+//! This crate is being built: the program is missing. [`Gateway`] serves requests and WebSockets,
 //! [`catalog`] has the tasks that keep the methods current, and [`upstream`] and [`reflection`] make
 //! calls. All other modules are pure: no sockets, no clock, no tasks.
 
@@ -35,4 +35,4 @@ mod wire;
 pub use protobuf::{WireError, WireProblem};
 pub use rate_limit::RateLimit;
 pub use record::{CallRecord, Dialect};
-pub use service::{Body, BoxError, Builder, Gateway};
+pub use service::{Body, BoxError, Builder, Gateway, PacketRouteError, PacketRoutes};

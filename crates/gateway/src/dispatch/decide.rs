@@ -21,6 +21,8 @@ pub enum Dispatch<M, R> {
     Preflight,
     /// A WebSocket with HTTP/2 in binary messages.
     Tunnel,
+    /// A WebSocket with packets in binary messages.
+    Packets,
     /// A WebSocket with many calls, in the subprotocol `sockeye.grpc.v1`.
     SockeyeGrpc,
     /// A WebSocket with one call, in the subprotocol `grpc-websockets`.
@@ -77,6 +79,8 @@ pub enum Codec {
 pub struct DispatchOptions {
     /// The path of WebSockets with HTTP/2 in them. Default: none, and there is no tunnel.
     pub tunnel_path: Option<Box<str>>,
+    /// The path of WebSockets with packets of type, length, `who` and content. Default: none.
+    pub packet_path: Option<Box<str>>,
     /// `true` to take a POST with `application/x-www-form-urlencoded` for a request whose query
     /// would be too long, as grpc-gateway does: for the method of `X-HTTP-Method-Override`, or for
     /// GET if no route takes POST. Default: `false`, as pages of other origins send such requests.
@@ -189,6 +193,9 @@ fn websocket<'r, M, R>(
     }
     if options.tunnel_path.as_deref() == Some(head.path) {
         return Ok(Dispatch::Tunnel);
+    }
+    if options.packet_path.as_deref() == Some(head.path) {
+        return Ok(Dispatch::Packets);
     }
     if head.subprotocols().next().is_some_and(|first| first != SUBPROTOCOL_BEARER) {
         return Err(DispatchError::UnknownSubprotocols);

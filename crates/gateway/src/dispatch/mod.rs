@@ -8,6 +8,7 @@
 //! | WebSocket with the subprotocol `sockeye.grpc.v1` | many calls on one socket |
 //! | WebSocket with `grpc-websockets` | one call in the form of gRPC-Web |
 //! | WebSocket on the [tunnel's path](DispatchOptions::tunnel_path) | HTTP/2 in binary messages |
+//! | WebSocket on the [path of packets](DispatchOptions::packet_path) | many calls in binary packets |
 //! | WebSocket without a subprotocol, or with `Bearer`, on a route or RPC path | one call in JSON |
 //! | WebSocket else | 400 with other subprotocols, 404 or 405 without |
 //! | `application/grpc-web-text`, `application/grpc-web` | gRPC-Web; 405 unless POST |

@@ -34,7 +34,11 @@ fn outcome_with(form_posts: bool, request: &str, headers: &[(&str, &str)]) -> Ou
         let kind = MethodKind::Exact(kind.parse().unwrap());
         router.insert(kind, Template::parse(template).unwrap(), ()).unwrap();
     }
-    let options = DispatchOptions { tunnel_path: Some("/grpc".into()), form_posts };
+    let options = DispatchOptions {
+        tunnel_path: Some("/grpc".into()),
+        packet_path: Some("/packets".into()),
+        form_posts,
+    };
     let head = RequestHead::new(&parts, is_websocket);
     dispatch(
         &options,

@@ -29,6 +29,7 @@ mod tests;
 pub use self::cors::exposed_headers;
 pub use self::error::{MetadataError, PatternError};
 pub use self::forwarded::Peer;
+pub(crate) use self::names::is_forwarding;
 pub use self::pattern::NamePattern;
 pub use self::policy::{Convention, MetadataPolicy};
 pub use self::response::Part;

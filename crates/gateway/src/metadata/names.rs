@@ -96,7 +96,8 @@ pub(super) fn is_never_response_header(name: &HeaderName) -> bool {
     is_in(name, &RESPONSE_NAMES, &RESPONSE_PREFIXES)
 }
 
-pub(super) fn is_forwarding(name: &HeaderName) -> bool {
+/// Reports whether a header describes the way of a request through proxies.
+pub(crate) fn is_forwarding(name: &HeaderName) -> bool {
     is_in(name, &FORWARDING_NAMES, &["x-forwarded-"])
 }
 

@@ -8,6 +8,7 @@ use sockeye::upgrade::{OriginPolicy, TrustedProxies};
 use tokio::sync::Semaphore;
 
 use super::lifecycle::Lifecycle;
+use super::websocket::{PacketRoutes, SocketSettings};
 use super::{Gateway, Inner};
 use crate::auth::Authorizer;
 use crate::catalog::{Catalogs, Source};
@@ -56,6 +57,7 @@ pub(super) struct Settings {
     pub(super) array_streams: bool,
     pub(super) unwrapped_streams: bool,
     pub(super) dispatch: DispatchOptions,
+    pub(super) sockets: SocketSettings,
     pub(super) body_timeout: Duration,
     pub(super) compress_responses: bool,
     pub(super) rate_limiter: Option<RateLimiter>,
@@ -94,6 +96,7 @@ impl Builder {
             array_streams: false,
             unwrapped_streams: false,
             dispatch: DispatchOptions::default(),
+            sockets: SocketSettings::default(),
             body_timeout: DEFAULT_BODY_TIMEOUT,
             compress_responses: false,
             rate_limiter: None,
@@ -187,6 +190,42 @@ impl Builder {
     /// neither `application/x-ndjson` nor `text/event-stream`. Default: `false`.
     pub fn array_streams(mut self, arrays: bool) -> Self {
         self.settings.array_streams = arrays;
+        self
+    }
+
+    /// Sets the path of tunnels: WebSockets with HTTP/2 in binary messages, as the crate
+    /// `sockeye-grpc` speaks it natively and in browsers. Default: none.
+    pub fn tunnel_path(mut self, path: &str) -> Self {
+        self.settings.dispatch.tunnel_path = Some(path.into());
+        self
+    }
+
+    /// Sets the methods that packets on WebSockets call. Default: none.
+    pub fn packets(mut self, routes: PacketRoutes) -> Self {
+        self.settings.dispatch.packet_path = Some(routes.path().into());
+        self.settings.sockets.packets = Some(Arc::new(routes));
+        self
+    }
+
+    /// Sets the limits and timeouts of WebSockets. Default: [`sockeye::Config::new`]. The maximum
+    /// length of their messages is always that of the gateway's, and 64 KiB for what is around them.
+    pub fn websocket_config(mut self, config: sockeye::Config) -> Self {
+        self.settings.sockets.config = config;
+        self
+    }
+
+    /// Sets how many calls may be in progress on one WebSocket, where it has many. Further calls
+    /// fail as `resource_exhausted`; those in a tunnel wait at the client. Default: 100.
+    pub fn max_calls_per_socket(mut self, calls: u32) -> Self {
+        self.settings.sockets.max_calls = calls;
+        self
+    }
+
+    /// Takes the token of calls on WebSockets with JSON from a cookie, before that of the
+    /// subprotocols `Bearer, TOKEN`. Default: no cookie, as browsers send cookies with every
+    /// request: only the check of origins then tells pages apart.
+    pub fn token_cookie(mut self, name: &str) -> Self {
+        self.settings.sockets.token_cookie = Some(name.into());
         self
     }
 

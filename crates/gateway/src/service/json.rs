@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Ver
 use tokio::time::{Instant, timeout_at};
 
 use super::body::RequestBody;
+use super::builder::Settings;
 use super::call::{Failure, Once, Prepared, Reply, UnaryReply};
 use super::compression::Compression;
 use super::messages::End;
@@ -47,6 +48,12 @@ pub(super) struct JsonCall {
     raw_request: Option<Place>,
     /// The `HttpBody` that is the body of the response.
     raw_response: Option<Place>,
+}
+
+/// The forms of the messages of a call by JSON.
+pub(super) struct JsonMessages {
+    pub(super) writer: RequestWriter,
+    pub(super) printer: ResponsePrinter,
 }
 
 impl JsonCall {
@@ -116,6 +123,27 @@ impl JsonCall {
         let raw_request = Place::of_request(&target);
         let raw_response = Place::of_response(&target);
         Ok(Self { target, bound, is_pretty, mask, raw_request, raw_response })
+    }
+
+    /// Returns the writer and the printer of a call whose messages do not come as bodies of HTTP:
+    /// each request has the part that path and query give.
+    pub(super) fn messages(self, settings: &Settings) -> JsonMessages {
+        let Self { target, bound, is_pretty, .. } = self;
+        let is_stream = target.method.descriptor().server_streaming;
+        let writer = RequestWriter {
+            method: Arc::clone(&target.method),
+            codec: Codec::Json,
+            body: target.body,
+            bound,
+            options: settings.parse.clone(),
+            max_length: settings.max_message_length,
+        };
+        let printer = ResponsePrinter {
+            method: target.method,
+            field: target.response_body,
+            options: settings.print.clone().pretty(is_pretty && !is_stream),
+        };
+        JsonMessages { writer, printer }
     }
 
     fn descriptor(&self) -> &crate::descriptor::Method {

@@ -20,6 +20,7 @@ mod reply_body;
 mod request_body;
 mod scope;
 mod transcoder;
+mod websocket;
 
 use std::convert::Infallible;
 use std::fmt;
@@ -31,7 +32,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::header::CONTENT_LENGTH;
 use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response};
+use sockeye::hyper::ext::Protocol;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tower_service::Service;
@@ -49,9 +51,11 @@ use lifecycle::Lifecycle;
 use metered_body::{MeteredBody, TimedBody};
 use reflection::ReflectionForm;
 use scope::CallScope;
+use websocket::SocketDialect;
 
 pub use body::{Body, BoxError};
 pub use builder::Builder;
+pub use websocket::{PacketRouteError, PacketRoutes};
 
 /// A gateway in front of gRPC services: a tower service, for hyper, axum or any other server.
 ///
@@ -77,6 +81,10 @@ pub use builder::Builder;
 /// | `application/proto`, `GET` with `message` and `encoding` | Connect, unary |
 /// | a path of an HTTP rule | JSON over HTTP |
 /// | `application/json` on `/package.Service/Method` | Connect, unary; streams as JSON over HTTP |
+/// | a WebSocket | by its subprotocol or path: see [`dispatch`](crate::dispatch) |
+///
+/// The server must serve upgrades of HTTP/1.1, and over HTTP/2 the extended CONNECT of RFC 8441, for
+/// WebSockets to be opened.
 ///
 /// Clones share everything. The tasks that learn services end when the last clone is dropped.
 #[derive(Clone)]
@@ -194,12 +202,18 @@ impl Gateway {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        self.current().handle(request.map(body::boxed)).await
+        self.current().handle(self, request.map(body::boxed)).await
     }
 }
 
 impl Inner {
-    async fn handle(self: &Arc<Self>, request: Request<RequestBody>) -> Response<Body> {
+    /// Answers a request. WebSockets outlive these settings, and begin each of their calls with the
+    /// current ones of the gateway.
+    async fn handle(
+        self: &Arc<Self>,
+        gateway: &Gateway,
+        request: Request<RequestBody>,
+    ) -> Response<Body> {
         let refusal = origin::refuse(&self.settings.origins, &request);
         // A page of another origin does not learn why.
         let cors = refusal.is_none().then(|| origin::Cors::of(&request));
@@ -216,7 +230,7 @@ impl Inner {
                 } else {
                     head.extensions.insert(scope.clone());
                     let body = MeteredBody::boxed(body, Arc::clone(scope.counters()));
-                    self.answer(&scope, head, body).await
+                    self.answer(gateway, &scope, head, body).await
                 };
                 (scope, response)
             }
@@ -234,6 +248,7 @@ impl Inner {
 
     async fn answer(
         self: &Arc<Self>,
+        gateway: &Gateway,
         scope: &CallScope,
         head: Parts,
         body: RequestBody,
@@ -245,7 +260,7 @@ impl Inner {
         }
         let dispatched = dispatch(
             &self.settings.dispatch,
-            &RequestHead::new(&head, false),
+            &RequestHead::new(&head, is_websocket_over_http2(&head)),
             |path| catalog.method(path),
             |method, path| catalog.router().find(method, path),
         );
@@ -282,6 +297,26 @@ impl Inner {
                     Err(status) => self.json_failure(&method, &status.into()),
                 }
             }
+            Ok(Dispatch::SockeyeGrpc) => self.websocket(gateway, SocketDialect::Calls, head),
+            Ok(Dispatch::GrpcWebSockets) => {
+                self.websocket(gateway, SocketDialect::GrpcWebSockets, head)
+            }
+            Ok(Dispatch::Packets) => self.websocket(gateway, SocketDialect::Packets, head),
+            Ok(Dispatch::Tunnel) => self.websocket(gateway, SocketDialect::Tunnel, head),
+            Ok(Dispatch::JsonWebSocketMethod(method)) => {
+                let call = JsonCall::of_method(Arc::clone(method));
+                self.websocket(gateway, SocketDialect::Json(Box::new(call)), head)
+            }
+            Ok(Dispatch::JsonWebSocketRoute(found)) => {
+                let query = head.uri.query().map(websocket::without_method);
+                let call = JsonCall::of_route(&found, query.as_deref(), self);
+                // It borrows the head.
+                drop(found);
+                match call {
+                    Ok(call) => self.websocket(gateway, SocketDialect::Json(Box::new(call)), head),
+                    Err(status) => error::rest(&status),
+                }
+            }
             Ok(Dispatch::RestForm(found)) => {
                 let method = Arc::clone(&found.value().method);
                 let call = self.form_call(&found, &head, body).await;
@@ -291,8 +326,6 @@ impl Inner {
                     Err(status) => self.json_failure(&method, &status.into()),
                 }
             }
-            // The settings have no tunnel.
-            Ok(_) => error::http(StatusCode::NOT_IMPLEMENTED, "WebSockets are not served here"),
             Err(error) => {
                 // A content type without a dialect, on a path that only RPC dialects have.
                 let is_unsupported = matches!(error, DispatchError::UnsupportedMediaType);
@@ -351,6 +384,12 @@ fn called_method<'c>(
 /// Reports whether JSON on the path of a method is JSON over HTTP rather than Connect.
 fn is_plain_json(method: &MethodEntry, headers: &HeaderMap) -> bool {
     connect::is_stream(method) || !connect::is_connect(headers)
+}
+
+/// Returns whether a request is the extended CONNECT of a WebSocket (RFC 8441).
+fn is_websocket_over_http2(head: &Parts) -> bool {
+    let protocol = head.extensions.get::<Protocol>();
+    protocol.is_some_and(|protocol| protocol.as_str().eq_ignore_ascii_case("websocket"))
 }
 
 /// Removes the body of a response to HEAD, whose length is still told.

@@ -9,6 +9,7 @@
 //! | JSON values one after the other, or in an array | [`JsonSplitter`] | [`JsonStreamWriter`] |
 //! | `grpc-websockets` | [`WebSocketRequest`] | [`encode_header_frame`] |
 //! | packets of type, length, who and content | [`Packets`] | [`Packet::encode`] |
+//! | `sockeye.grpc.v1` | [`ClientFrame`] | [`ServerFrame`] |
 //!
 //! Every decoder has a limit, returns the same messages however the input is cut, and refuses
 //! input that ends within a message.
@@ -21,6 +22,7 @@ mod header_block;
 mod json_splitter;
 mod json_stream;
 mod packet;
+mod sockeye_grpc;
 
 pub use self::connect::EndStream;
 pub use self::envelope::{Envelope, EnvelopeDecoder, EnvelopeError, EnvelopeFormat};
@@ -33,6 +35,10 @@ pub use self::header_block::{HeaderBlockError, decode_header_block, encode_heade
 pub use self::json_splitter::{JsonSplitError, JsonSplitter};
 pub use self::json_stream::{JsonStreamForm, JsonStreamWriter};
 pub use self::packet::{Packet, PacketError, Packets};
+pub use self::sockeye_grpc::{
+    CallEnd, CallFault, CallMessage, CallStart, ClientFrame, FrameError, INITIAL_CREDIT,
+    ServerFrame,
+};
 
 /// Cuts of input for the tests of decoders.
 #[cfg(test)]

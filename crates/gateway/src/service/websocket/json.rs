@@ -1,0 +1,187 @@
+//! One call in JSON on a socket, as grpc-websocket-proxy makes of a route of grpc-gateway.
+//!
+//! Each text message is one JSON value.
+//!
+//! | method | requests | responses |
+//! |---|---|---|
+//! | unary | the first message; none if the route has no body | the message |
+//! | server stream | the same | `{"result":…}` for each message |
+//! | client stream | each message, until an empty one | the message |
+//! | both | the same | `{"result":…}` for each message |
+//!
+//! An error is `{"error":{"code":…,"message":…,"details":[…]}}` for methods that respond with a
+//! stream, and the object in it for others. Afterwards the server closes the socket, with 1000 for
+//! success, and with 4000 and the number of the gRPC code for an error.
+//!
+//! An empty text message ends the requests: grpc-websocket-proxy has no such end, and no JSON value
+//! is empty.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use sockeye::split::{Receiver, Sender};
+use sockeye::{CloseCode, Message, Utf8Bytes, WebSocket};
+use tokio::time::{Instant, timeout_at};
+
+use super::requests::{self, SocketBody};
+use super::single_call::{Stop, first_message, read_requests};
+use super::{deadline_exceeded, token};
+use crate::catalog::RouteBody;
+use crate::deadline::TimeoutForm;
+use crate::metadata::Convention;
+use crate::record::Dialect;
+use crate::service::Inner;
+use crate::service::call::{Prepared, Reply};
+use crate::service::json::{JsonCall, JsonMessages};
+use crate::service::scope::Counters;
+use crate::service::transcoder::{RequestWriter, ResponsePrinter, any_to_json};
+use crate::status::{Code, Status, rest_body};
+
+/// The first of the close codes of errors, to which the number of the gRPC code is added.
+const CLOSE_CODES: u32 = 4000;
+
+/// Serves the call of a socket, and closes the socket after the last message.
+pub(super) async fn serve(inner: &Inner, call: JsonCall, mut head: Parts, socket: WebSocket) {
+    token::set_authorization(&mut head.headers, inner.settings.sockets.token_cookie.as_deref());
+    let (sender, mut receiver) = socket.split();
+    let JsonMessages { writer, printer } = call.messages(&inner.settings);
+    let output = Output { sender, printer };
+    let code = match run(inner, &writer, head, &mut receiver, &output).await {
+        Ok(()) => CloseCode::NORMAL_CLOSURE,
+        Err(Stop::Gone) => return,
+        Err(Stop::Failed(status)) => {
+            if output.error(&status).await.is_err() {
+                return;
+            }
+            let code = u16::try_from(CLOSE_CODES + status.code.number());
+            code.map_or(CloseCode::INTERNAL_ERROR, CloseCode::from)
+        }
+    };
+    // An error means that the client is gone.
+    let _ = receiver.close(code, "").await;
+}
+
+async fn run(
+    inner: &Inner,
+    writer: &RequestWriter,
+    mut head: Parts,
+    receiver: &mut Receiver,
+    output: &Output,
+) -> Result<(), Stop> {
+    let is_stream = writer.method.descriptor().client_streaming;
+    let has_body = writer.body != RouteBody::None;
+    let (first, cost) = if has_body && !is_stream {
+        let message = first_message(receiver).await?;
+        let cost = message.len();
+        (text(message)?, cost)
+    } else {
+        (Utf8Bytes::new(), 0)
+    };
+    let scope = inner.begin_call(Dialect::JsonWebSocket, Some(writer.method.path()), &mut head)?;
+    let counters = scope.counters();
+    let (mut requests, body) = requests::channel(Arc::clone(counters));
+    if !is_stream {
+        let first =
+            writer.write(first.as_bytes()).inspect_err(|status| scope.set_code(status.code));
+        requests.send(first?, cost, true).map_err(Status::from)?;
+    }
+    let responding = async {
+        let (convention, timeout) = (Convention::Rest, TimeoutForm::Server);
+        let path = writer.method.path().path();
+        let prepared = inner.prepare(path, convention, timeout, &head).await?;
+        let deadline = prepared.deadline;
+        until(deadline, respond(inner, writer, prepared, body, output, counters)).await
+    };
+    let reading = read_requests(receiver, &mut requests, |message, requests| {
+        let cost = message.len();
+        let json = text(message)?;
+        if json.is_empty() {
+            requests.finish();
+        } else if is_stream || has_body {
+            requests.send(writer.write(json.as_bytes())?, cost, false)?;
+        }
+        Ok(())
+    });
+    let ended = tokio::select! {
+        biased;
+        ended = responding => ended,
+        stop = reading => Err(stop),
+    };
+    if let Err(Stop::Failed(status)) = &ended {
+        scope.set_code(status.code);
+    }
+    ended
+}
+
+/// Ends a response at the deadline of its call, also while the client does not read it.
+async fn until(
+    deadline: Option<Instant>,
+    responding: impl Future<Output = Result<(), Stop>>,
+) -> Result<(), Stop> {
+    match deadline {
+        None => responding.await,
+        Some(deadline) => timeout_at(deadline, responding)
+            .await
+            .unwrap_or_else(|_| Err(deadline_exceeded().into())),
+    }
+}
+
+async fn respond(
+    inner: &Inner,
+    writer: &RequestWriter,
+    prepared: Prepared,
+    body: SocketBody,
+    output: &Output,
+    counters: &Counters,
+) -> Result<(), Stop> {
+    if !output.is_stream() {
+        let reply = inner.call_unary(&writer.method, prepared, body).await;
+        let reply = reply.map_err(|failure| failure.end.status)?;
+        return output.message(&reply.message, counters).await;
+    }
+    let reply = inner.call(&writer.method, prepared, body).await;
+    let Reply { mut messages, .. } = reply.map_err(|failure| failure.end.status)?;
+    loop {
+        match messages.next().await {
+            Ok(wire) => output.message(&wire, counters).await?,
+            Err(end) if end.status.code == Code::Ok => return Ok(()),
+            Err(end) => return Err(end.status.into()),
+        }
+    }
+}
+
+fn text(message: Message) -> Result<Utf8Bytes, Status> {
+    let text = message.into_text();
+    text.ok_or_else(|| Status::new(Code::InvalidArgument, "messages must be text with JSON"))
+}
+
+/// The messages of the server.
+struct Output {
+    sender: Sender,
+    printer: ResponsePrinter,
+}
+
+impl Output {
+    fn is_stream(&self) -> bool {
+        self.printer.method.descriptor().server_streaming
+    }
+
+    async fn message(&self, wire: &[u8], counters: &Counters) -> Result<(), Stop> {
+        let json = self.printer.print(wire)?;
+        let json = String::from_utf8(json)
+            .map_err(|_| Status::new(Code::Internal, "the response is not UTF-8"))?;
+        let json = if self.is_stream() { format!("{{\"result\":{json}}}") } else { json };
+        counters.count_response_bytes(json.len());
+        self.send(json).await
+    }
+
+    async fn error(&self, status: &Status) -> Result<(), Stop> {
+        let schema = self.printer.method.schema();
+        let json = rest_body(status, |detail| any_to_json(schema, detail));
+        self.send(if self.is_stream() { format!("{{\"error\":{json}}}") } else { json }).await
+    }
+
+    async fn send(&self, json: String) -> Result<(), Stop> {
+        self.sender.send(json).await.map_err(|_| Stop::Gone)
+    }
+}

@@ -1,0 +1,330 @@
+//! Packets of type, length, `who` and content in binary messages, routed to methods by their type.
+//!
+//! ```text
+//!  client                                server
+//!  type 7, who 3, request   ───────────►
+//!                           ◄─────────── type 7, who 3, response     (a stream: each of them)
+//!                           ◄─────────── type 0, who 3, status       (failures, ends of streams)
+//! ```
+//!
+//! `who` is the client's, and the same in all packets of a call: it tells apart calls in progress.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http::uri::PathAndQuery;
+use prost::Message as _;
+use sockeye::split::Sender;
+use sockeye::{CloseCode, Message, WebSocket};
+use tokio::task::JoinSet;
+use tokio::time::timeout_at;
+
+use super::many_calls::{self, Close, ManyCalls};
+use super::{deadline_exceeded, handshake};
+use crate::catalog::MethodEntry;
+use crate::deadline::TimeoutForm;
+use crate::dialect::framing::{Packet, Packets};
+use crate::metadata::Convention;
+use crate::record::Dialect;
+use crate::service::call::{Once, Prepared, Reply, finish_message, message_buffer};
+use crate::service::scope::CallScope;
+use crate::service::{Gateway, Inner};
+use crate::status::{Code, Status};
+
+/// The type of packets with a status.
+const STATUS: u32 = 0;
+
+/// The methods that packets on WebSockets call, by the type of the packet. The content of a packet
+/// is a message in protobuf's wire format.
+///
+/// A binary message has one packet or several. Each packet is a call of its own: of a unary method,
+/// or of one that responds with a stream. Responses have the type and the `who` of the request.
+/// Packets of type 0 end a call: those with a `google.rpc.Status` end it as failed, and an empty one
+/// is the end of a stream.
+///
+/// Metadata are those of the handshake, by the rules of JSON over HTTP.
+///
+/// ```
+/// use sockeye_gateway::{Gateway, PacketRoutes};
+///
+/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let packets = PacketRoutes::new("/packets").method(7, "chat.Rooms/Join")?;
+/// let gateway = Gateway::builder().packets(packets);
+/// # let _ = gateway;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct PacketRoutes {
+    path: Box<str>,
+    methods: HashMap<u32, PathAndQuery>,
+}
+
+/// The reason why a type of packets cannot call a method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PacketRouteError {
+    /// The type is 0, which is that of a status.
+    Reserved,
+    /// The type has a method already.
+    Duplicate {
+        /// The type.
+        kind: u32,
+    },
+    /// The method is not `package.Service/Method`.
+    Method,
+}
+
+impl PacketRoutes {
+    /// Creates an empty table for WebSockets on a path.
+    pub fn new(path: impl Into<Box<str>>) -> Self {
+        Self { path: path.into(), methods: HashMap::new() }
+    }
+
+    /// Adds a method, `package.Service/Method`, for packets of a type.
+    ///
+    /// # Errors
+    /// [`PacketRouteError`].
+    pub fn method(mut self, kind: u32, method: &str) -> Result<Self, PacketRouteError> {
+        if kind == STATUS {
+            return Err(PacketRouteError::Reserved);
+        }
+        if self.methods.contains_key(&kind) {
+            return Err(PacketRouteError::Duplicate { kind });
+        }
+        let path = format!("/{}", method.trim_start_matches('/'));
+        let path = PathAndQuery::try_from(path).map_err(|_| PacketRouteError::Method)?;
+        if path.query().is_some() || path.path().split('/').count() != 3 {
+            return Err(PacketRouteError::Method);
+        }
+        self.methods.insert(kind, path);
+        Ok(self)
+    }
+
+    /// Returns the path of the WebSockets.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+}
+
+impl fmt::Display for PacketRouteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reserved => f.write_str("packets of type 0 have a status, and no method"),
+            Self::Duplicate { kind } => write!(f, "packets of type {kind} have a method already"),
+            Self::Method => f.write_str("a method of packets must be package.Service/Method"),
+        }
+    }
+}
+
+impl Error for PacketRouteError {}
+
+/// Serves the packets of a socket until the client ends it or breaks a rule.
+pub(super) async fn serve(gateway: Gateway, head: Parts, socket: WebSocket) {
+    let (sender, receiver) = socket.split();
+    let connection = Connection { gateway: gateway.clone(), head, sender, tasks: JoinSet::new() };
+    many_calls::serve(&gateway, connection, receiver).await;
+}
+
+/// The reader of a socket.
+struct Connection {
+    gateway: Gateway,
+    /// The head with which calls begin.
+    head: Parts,
+    sender: Sender,
+    /// The calls in progress.
+    tasks: JoinSet<()>,
+}
+
+impl ManyCalls for Connection {
+    fn tasks(&mut self) -> &mut JoinSet<()> {
+        &mut self.tasks
+    }
+
+    fn on_ended(&mut self) {}
+
+    async fn on_message(&mut self, message: Message) -> Result<(), Close> {
+        let Message::Binary(payload) = message else {
+            return Err((CloseCode::UNSUPPORTED_DATA, "packets are binary".to_owned()));
+        };
+        let max_length = self.gateway.current().settings.max_message_length;
+        for packet in Packets::new(payload, max_length) {
+            let packet = packet.map_err(|error| (CloseCode::PROTOCOL_ERROR, error.to_string()))?;
+            let reply =
+                PacketSender { kind: packet.kind, who: packet.who, sender: self.sender.clone() };
+            if let Err(status) = self.start(&packet, reply.clone()) {
+                // Waits for the queue, so that a client that does not read has no more refused.
+                reply.status(&status).await;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Connection {
+    /// Begins a call in a task of its own.
+    fn start(&mut self, packet: &Packet, reply: PacketSender) -> Result<(), Status> {
+        let inner = self.gateway.current();
+        let settings = &inner.settings;
+        // Calls that have ended make room.
+        while self.tasks.try_join_next().is_some() {}
+        if self.tasks.len() >= settings.sockets.max_calls as usize {
+            let message = "too many calls are in progress on this socket";
+            return Err(Status::new(Code::ResourceExhausted, message));
+        }
+        let path = settings.sockets.packets.as_ref();
+        let path = path.and_then(|routes| routes.methods.get(&packet.kind)).ok_or_else(|| {
+            let message = format!("packets of type {} have no method", packet.kind);
+            Status::new(Code::Unimplemented, message)
+        })?;
+        let catalog = inner.catalogs.current();
+        let method = catalog.method(path.path()).ok_or_else(|| {
+            let message = format!("no upstream has the method {:?}", path.path());
+            Status::new(Code::Unimplemented, message)
+        })?;
+        if method.descriptor().client_streaming {
+            let message = "packets cannot call methods whose requests are streams";
+            return Err(Status::new(Code::Unimplemented, message));
+        }
+        let mut request = message_buffer(packet.content.len());
+        request.extend_from_slice(&packet.content);
+        let request = finish_message(request, settings.max_message_length)?;
+        let mut head = self.head.clone();
+        handshake::set_path(&mut head, path);
+        let scope = inner.begin_call(Dialect::Packets, Some(path), &mut head)?;
+        scope.counters().count_request_bytes(request.len());
+        let method = Arc::clone(method);
+        self.tasks.spawn(call(Arc::clone(&inner), method, head, request, reply, scope));
+        Ok(())
+    }
+}
+
+/// Makes a call, and sends its packets.
+async fn call(
+    inner: Arc<Inner>,
+    method: Arc<MethodEntry>,
+    head: Parts,
+    request: Bytes,
+    reply: PacketSender,
+    scope: CallScope,
+) {
+    let responding = async {
+        let (convention, timeout) = (Convention::Rest, TimeoutForm::Server);
+        let path = method.path().path();
+        let prepared = inner.prepare(path, convention, timeout, &head).await?;
+        match prepared.deadline {
+            None => respond(&inner, &method, prepared, request, &reply).await,
+            Some(deadline) => {
+                let responding = respond(&inner, &method, prepared, request, &reply);
+                timeout_at(deadline, responding).await.unwrap_or_else(|_| Err(deadline_exceeded()))
+            }
+        }
+    };
+    let ended = responding.await;
+    if let Err(status) = &ended {
+        scope.set_code(status.code);
+    }
+    // The place of the call is free before the client learns of the end.
+    drop((scope, head));
+    match ended {
+        Ok(()) if method.descriptor().server_streaming => {
+            reply.status(&Status::new(Code::Ok, "")).await;
+        }
+        Ok(()) => {}
+        Err(status) => reply.status(&status).await,
+    }
+}
+
+async fn respond(
+    inner: &Inner,
+    method: &MethodEntry,
+    prepared: Prepared,
+    request: Bytes,
+    reply: &PacketSender,
+) -> Result<(), Status> {
+    let body = Once(Some(request));
+    if !method.descriptor().server_streaming {
+        let response = inner.call_unary(method, prepared, body).await;
+        return reply
+            .send(reply.kind, response.map_err(|failure| failure.end.status)?.message)
+            .await;
+    }
+    let response = inner.call(method, prepared, body).await;
+    let Reply { mut messages, .. } = response.map_err(|failure| failure.end.status)?;
+    loop {
+        match messages.next().await {
+            Ok(wire) => reply.send(reply.kind, wire).await?,
+            Err(end) if end.status.code == Code::Ok => return Ok(()),
+            Err(end) => return Err(end.status),
+        }
+    }
+}
+
+/// The packets of the server for a call.
+#[derive(Clone)]
+struct PacketSender {
+    kind: u32,
+    who: u32,
+    sender: Sender,
+}
+
+impl PacketSender {
+    async fn send(&self, kind: u32, content: Bytes) -> Result<(), Status> {
+        let mut out = BytesMut::new();
+        let packet = Packet { kind, who: self.who, content };
+        packet.encode(&mut out).map_err(|error| Status::new(Code::Internal, error.to_string()))?;
+        let sent = self.sender.send(out.freeze()).await;
+        sent.map_err(|_| Status::new(Code::Canceled, "the socket is closed"))
+    }
+
+    async fn status(&self, status: &Status) {
+        // An error means that the socket is over.
+        let _ = self.send(STATUS, status_content(status)).await;
+    }
+}
+
+/// Returns a status as a `google.rpc.Status`, which is empty for success.
+fn status_content(status: &Status) -> Bytes {
+    #[derive(Clone, PartialEq, Eq, prost::Message)]
+    struct RpcStatus {
+        #[prost(uint32, tag = "1")]
+        code: u32,
+        #[prost(string, tag = "2")]
+        message: String,
+    }
+
+    if !status.details.is_empty() {
+        return status.details.clone();
+    }
+    let status = RpcStatus { code: status.code.number(), message: status.message.clone() };
+    status.encode_to_vec().into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    #[test]
+    fn a_type_has_one_method() {
+        let routes = PacketRoutes::new("/ws").method(1, "a.S/M").unwrap();
+        let error = |kind, method| routes.clone().method(kind, method).unwrap_err();
+        assert_eq!(error(0, "a.S/M"), PacketRouteError::Reserved);
+        assert_eq!(error(1, "a.S/N"), PacketRouteError::Duplicate { kind: 1 });
+        for method in ["", "M", "a.S/M/N", "a.S/M?q"] {
+            assert_eq!(error(2, method), PacketRouteError::Method);
+        }
+        assert_eq!(routes.methods[&1].path(), "/a.S/M");
+    }
+
+    #[test]
+    fn a_status_is_empty_for_success() {
+        assert_eq!(status_content(&Status::new(Code::Ok, "")), "");
+        assert_eq!(status_content(&Status::new(Code::NotFound, "x"))[..], *b"\x08\x05\x12\x01x");
+    }
+}
