@@ -40,8 +40,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 let gateway = gateway.clone();
                 async move { Ok::<_, Infallible>(gateway.handle(request).await) }
             });
-            let builder = auto::Builder::new(TokioExecutor::new());
-            if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+            let mut builder = auto::Builder::new(TokioExecutor::new());
+            builder.http2().enable_connect_protocol();
+            let serving = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+            if let Err(error) = serving.await {
                 eprintln!("the connection from {peer} failed: {error}");
             }
         });

@@ -81,8 +81,10 @@ impl ServedGateway {
                     async move { Ok::<_, Infallible>(gateway.handle(request).await) }
                 });
                 connections.spawn(async move {
-                    let builder = auto::Builder::new(TokioExecutor::new());
-                    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+                    let mut builder = auto::Builder::new(TokioExecutor::new());
+                    builder.http2().enable_connect_protocol();
+                    let io = TokioIo::new(stream);
+                    let _ = builder.serve_connection_with_upgrades(io, service).await;
                 });
             }
         });
