@@ -5,9 +5,11 @@ use std::time::Duration;
 use sockeye_hub::bus::Bus;
 use sockeye_hub::bus::kit::{Case, Kit};
 use sockeye_hub::bus::nats::{ConnectOptions, Nats};
+use sockeye_hub::core::history::Retention;
+use sockeye_hub::core::{Epoch, RoomName};
 use sockeye_hub::{Hub, Recovered};
 
-use crate::observer::{RETENTION, room};
+use crate::observer::{Observer, RETENTION, room};
 use crate::server::{NEW, OLD, Programs, Server, options};
 use crate::support::hub;
 use crate::what_was_stored_is_recovered_after_a_restart::{members, publish, recovered, until};
@@ -75,6 +77,62 @@ async fn misses_nothing(programs: Programs) {
     for node in &nodes {
         assert_eq!(recovered(node, seen).await, Recovered::All);
     }
+}
+
+/// Nodes of different servers create a stream at the same moment: servers of version 2.9 may then
+/// disagree about the time of its creation, also after elections.
+async fn has_one_epoch(programs: Programs) {
+    let Some(mut servers) = Server::start_cluster(programs).await else { return };
+    ready(&servers).await;
+    let mut nodes = Vec::new();
+    for (number, server) in (1..).zip(&servers) {
+        nodes.push(Observer::new(link(&server.url()).await, number, 1_000));
+    }
+    let room = room("log");
+    let mut epochs = Vec::new();
+    for count in 1..=5 {
+        let retention = Retention { count, ..RETENTION };
+        let [first, second, third] = &nodes[..] else { panic!("three nodes") };
+        let (first, second, third) = tokio::join!(
+            epoch(first, &room, &retention),
+            epoch(second, &room, &retention),
+            epoch(third, &room, &retention),
+        );
+        assert_eq!((first, first), (second, third), "stream {count}");
+        epochs.push((retention, first));
+    }
+    for server in &mut servers {
+        server.kill().await;
+        server.restart().await;
+        for (retention, expected) in &epochs {
+            for node in &nodes {
+                assert_eq!(epoch(node, &room, retention).await, *expected);
+            }
+        }
+    }
+}
+
+/// Returns the epoch of a room's history as soon as the cluster answers.
+async fn epoch(node: &Observer<Nats>, room: &RoomName, retention: &Retention) -> Epoch {
+    let answered = async {
+        loop {
+            match node.bus.top(room, retention).await {
+                Ok(top) => return top.epoch,
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), answered).await.expect("within a minute")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_has_one_epoch_2_9() {
+    has_one_epoch(OLD).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn that_has_one_epoch_newer() {
+    has_one_epoch(NEW).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -43,6 +43,7 @@ mod a_lost_acknowledgement_stores_nothing_twice;
 mod an_outage_of_the_broker_ends_nobodys_presence;
 mod connecting_refuses_what_cannot_work;
 mod members_receive_everything_once_whatever_breaks;
+mod nodes_agree_on_the_epoch_of_a_stream;
 mod nothing_arrives_between_down_and_up;
 mod pages_have_no_holes;
 mod removing_a_history_uses_up_no_retention;

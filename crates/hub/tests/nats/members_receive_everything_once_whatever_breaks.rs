@@ -40,8 +40,8 @@ async fn and_in_the_same_order(server: Server) {
         nodes.push(hub().bus(bus).build());
     }
     let disturb = |over| tokio::spawn(disturb(server.clone(), proxy.clone(), over));
-    // The room's marker is the first record of the stream.
-    let (start, texts) = receive_everything_once(&nodes, 1, disturb).await;
+    // The stream's epoch and the room's marker are the first messages of the stream.
+    let (start, texts) = receive_everything_once(&nodes, 2, disturb).await;
     // A client that missed all of it.
     let (mut client, session) = connect(&nodes[1]).await;
     let joined = loop {
@@ -52,7 +52,7 @@ async fn and_in_the_same_order(server: Server) {
         }
     };
     assert_eq!(joined.recovery, Recovered::All);
-    recovers_everything(&mut client, 1, &texts).await;
+    recovers_everything(&mut client, 2, &texts).await;
     // The server runs until here.
     drop(server);
 }

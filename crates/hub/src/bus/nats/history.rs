@@ -1,7 +1,6 @@
 use std::collections::VecDeque;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use async_nats::HeaderMap;
 use tokio::time::Instant;
 
 use super::error::Failure;
@@ -138,20 +137,12 @@ impl History<'_> {
     /// Stores a marker if `last` is still the sequence of the room's last record, 0 for none.
     /// Returns the marker's sequence.
     async fn mark(&self, removed: Option<(u64, Tag)>, last: u64) -> Result<u64, Failure> {
-        let mut headers = HeaderMap::new();
-        headers.insert("Nats-Expected-Stream", &*self.stream.name);
-        headers.insert("Nats-Expected-Last-Subject-Sequence", last.to_string());
         let marker = encode_marker(new_tag(), removed);
-        Ok(self.link.store(self.subject, headers, marker).await?.seq)
+        self.stream.store_after(self.link, self.subject, last, marker).await
     }
 
     async fn get(&self, query: Query<'_>, leader: bool) -> Result<Option<StoredMessage>, Failure> {
-        // The only server of a stream leads it.
-        if leader && self.stream.replicas > 1 {
-            self.link.get_from_leader(&self.stream.name, query).await
-        } else {
-            self.link.get_direct(&self.stream.name, query).await
-        }
+        self.stream.get(self.link, query, leader).await
     }
 
     /// Reads once; `None` if the answer has to be sought again.

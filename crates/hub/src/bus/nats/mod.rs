@@ -4,9 +4,10 @@
 //! # Positions
 //! A publication's offset is its sequence in the stream, which republishes it to the subscribed
 //! nodes with the sequence of the room's publication before it. Its tag is random and stored with
-//! it. The epoch is the time at which the stream was created: every answer to a node is checked
-//! against the stream as it is afterwards. A room without publications has a marker in the stream,
-//! which gives it a position; a marker also keeps the position when a history is removed.
+//! it. The epoch is the time at which the stream was created, as the first node read it and stored
+//! it in the stream: every answer to a node is checked against the stream as it is afterwards. A
+//! room without publications has a marker in the stream, which gives it a position; a marker also
+//! keeps the position when a history is removed.
 
 mod error;
 mod history;

@@ -1,13 +1,14 @@
 use bytes::{Buf, BufMut, Bytes};
 
 use crate::bus::codec;
-use crate::core::{Publication, Tag};
+use crate::core::{Epoch, Publication, Tag};
 use crate::random;
 
 const PUBLICATION: u8 = 1;
 const MARKER: u8 = 2;
+const EPOCH: u8 = 3;
 
-/// A message of a stream.
+/// A message of a room in a stream.
 ///
 /// ```text
 /// publication: 1 (1) | tag (8) | the publication
@@ -54,6 +55,21 @@ pub(super) fn encode_marker(tag: Tag, removed: Option<(u64, Tag)>) -> Bytes {
     out.into()
 }
 
+/// Encodes the record of a stream's epoch: 3 (1), the epoch (8).
+pub(super) fn encode_epoch(epoch: Epoch) -> Bytes {
+    let mut out = Vec::with_capacity(9);
+    out.put_u8(EPOCH);
+    out.put_u64(epoch.0);
+    out.into()
+}
+
+/// Decodes the record of a stream's epoch; `None` if the bytes are none.
+pub(super) fn decode_epoch(mut bytes: Bytes) -> Option<Epoch> {
+    let kind = bytes.try_get_u8().ok()?;
+    let epoch = Epoch(bytes.try_get_u64().ok()?);
+    (kind == EPOCH && bytes.is_empty()).then_some(epoch)
+}
+
 impl Record {
     /// Decodes a record; `None` if the bytes are none.
     pub(super) fn decode(mut bytes: Bytes) -> Option<Self> {
@@ -95,6 +111,16 @@ mod tests {
         assert_eq!(start.place(5), (5, Tag(8)));
         let removed = Record::decode(encode_marker(Tag(8), Some((3, Tag(2))))).unwrap();
         assert_eq!(removed.place(5), (3, Tag(2)));
+    }
+
+    #[test]
+    fn an_epoch_is_no_record_of_a_room() {
+        let bytes = encode_epoch(Epoch(7));
+        assert_eq!(decode_epoch(bytes.clone()), Some(Epoch(7)));
+        assert_eq!(Record::decode(bytes.clone()), None);
+        assert_eq!(decode_epoch(bytes.slice(..8)), None);
+        assert_eq!(decode_epoch(encode_marker(Tag(7), None)), None);
+        assert_eq!(decode_epoch([&bytes[..], &[0]].concat().into()), None);
     }
 
     #[test]

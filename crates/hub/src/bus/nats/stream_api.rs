@@ -63,7 +63,22 @@ pub(super) struct Republish {
 #[derive(Debug, Deserialize)]
 pub(super) struct StreamInfo {
     pub(super) config: StreamConfig,
+    pub(super) state: StreamState,
     created: String,
+}
+
+/// The messages of a stream.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct StreamState {
+    first_seq: u64,
+    last_seq: u64,
+}
+
+impl StreamState {
+    /// Returns whether a sequence is between the first and the last message.
+    pub(super) fn contains(self, sequence: u64) -> bool {
+        (self.first_seq..=self.last_seq).contains(&sequence)
+    }
 }
 
 impl StreamInfo {

@@ -3,16 +3,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use async_nats::HeaderMap;
+use bytes::Bytes;
 use tokio::sync::OnceCell;
 
 use super::Nats;
 use super::error::{Failure, NatsError};
 use super::link::Link;
 use super::options::{NatsOptions, Storage};
-use super::stream_api::{Republish, StreamConfig, StreamInfo};
+use super::record;
+use super::stream_api::{Query, Republish, StoredMessage, StreamConfig, StreamInfo};
 use super::subjects::{Class, Subjects};
+use crate::bus::BusError;
 use crate::core::Epoch;
 use crate::core::history::ID_WINDOW;
+
+/// The number of times that the record of an epoch is sought. Of several nodes that store one at
+/// the same moment, all but one fail and find it the second time.
+const EPOCH_ATTEMPTS: usize = 3;
 
 /// The streams of the hub, one for each retention of its rooms.
 #[derive(Debug)]
@@ -29,11 +37,30 @@ pub(super) struct RoomStream {
     /// The number of servers that store the stream.
     pub(super) replicas: usize,
     config: StreamConfig,
+    /// The subject of the record of the epoch.
+    epoch_subject: String,
     epoch: AtomicU64,
-    /// The number of the last answer.
-    checks: tokio::sync::Mutex<u64>,
+    checks: tokio::sync::Mutex<Checks>,
     /// The number of the last question.
     started: AtomicU64,
+}
+
+/// The results of looks at a stream.
+#[derive(Debug, Default)]
+struct Checks {
+    /// The number of the last answer.
+    answered: u64,
+    /// `None` before the first look.
+    seen: Option<Seen>,
+}
+
+/// The stream to which the epoch belongs.
+#[derive(Debug)]
+struct Seen {
+    /// The time of the stream's creation, as the server told it that answered last.
+    created: u64,
+    /// The sequence of the record of the epoch.
+    record: u64,
 }
 
 impl Streams {
@@ -90,16 +117,20 @@ impl Streams {
             Err(Failure::NoStream) => link.create_stream(&config).await?,
             info => info?,
         };
-        let epoch = check(&config, &info)?;
-        Ok(Arc::new(RoomStream {
+        let stream = RoomStream {
             name: config.name.clone(),
             class,
             replicas: info.config.num_replicas,
             config,
-            epoch: AtomicU64::new(epoch.0),
-            checks: tokio::sync::Mutex::new(0),
+            epoch_subject: subjects.epoch(class),
+            epoch: AtomicU64::new(0),
+            checks: tokio::sync::Mutex::default(),
             started: AtomicU64::new(0),
-        }))
+        };
+        let mut seen = None;
+        stream.look(link, &info, &mut seen).await?;
+        stream.checks.lock().await.seen = seen;
+        Ok(Arc::new(stream))
     }
 
     fn config(&self, subjects: &Subjects, class: Class) -> StreamConfig {
@@ -140,23 +171,96 @@ impl RoomStream {
     /// exist any more is created. Callers that wait at the same time share one look.
     pub(super) async fn check_epoch(&self, link: &Link) -> Result<Epoch, Failure> {
         let wanted = self.started.load(Ordering::Acquire) + 1;
-        let mut answered = self.checks.lock().await;
-        if *answered < wanted {
+        let mut checks = self.checks.lock().await;
+        if checks.answered < wanted {
             let number = self.started.fetch_add(1, Ordering::AcqRel) + 1;
             let info = match link.stream_info(&self.name).await {
                 Err(Failure::NoStream) => link.create_stream(&self.config).await?,
                 info => info?,
             };
-            let epoch = check(&self.config, &info)?;
-            self.epoch.store(epoch.0, Ordering::Release);
-            *answered = number;
+            self.look(link, &info, &mut checks.seen).await?;
+            checks.answered = number;
         }
         Ok(self.epoch())
     }
+
+    /// Takes the epoch from what the stream shows.
+    ///
+    /// The epoch is the time of the stream's creation, as the first node has read it: that node
+    /// stores it in the stream, and the others take it from there. They may read another time, as
+    /// servers of version 2.9 disagree about it if several nodes create a stream at the same moment.
+    /// While a server tells the time that was told before, the stream is the same one; a record that
+    /// the bounds of the stream have removed is then stored again.
+    async fn look(
+        &self,
+        link: &Link,
+        info: &StreamInfo,
+        seen: &mut Option<Seen>,
+    ) -> Result<(), Failure> {
+        let created = check(&self.config, info)?;
+        let known = seen.as_ref().filter(|seen| seen.created == created);
+        if known.is_some_and(|known| info.state.contains(known.record)) {
+            return Ok(());
+        }
+        let epoch = if known.is_some() { self.epoch() } else { Epoch(created) };
+        let (record, epoch) = self.settle_epoch(link, epoch).await?;
+        self.epoch.store(epoch.0, Ordering::Release);
+        *seen = Some(Seen { created, record });
+        Ok(())
+    }
+
+    /// Returns the record of the epoch and its sequence; stores `epoch` if there is none.
+    async fn settle_epoch(&self, link: &Link, epoch: Epoch) -> Result<(u64, Epoch), Failure> {
+        let subject = &*self.epoch_subject;
+        for _ in 0..EPOCH_ATTEMPTS {
+            if let Some(message) = self.get(link, Query::last(subject), true).await? {
+                let stored = record::decode_epoch(message.payload).ok_or_else(|| {
+                    let expected = format!("an epoch at {subject}").into();
+                    NatsError::Stream { stream: self.name.as_str().into(), expected }
+                })?;
+                return Ok((message.sequence, stored));
+            }
+            match self.store_after(link, subject, 0, record::encode_epoch(epoch)).await {
+                Err(Failure::OtherLastRecord) => {}
+                sequence => return Ok((sequence?, epoch)),
+            }
+        }
+        Err(BusError::TimedOut.into())
+    }
+
+    /// Gets a message: from the server that leads the stream, or from any that has it.
+    pub(super) async fn get(
+        &self,
+        link: &Link,
+        query: Query<'_>,
+        leader: bool,
+    ) -> Result<Option<StoredMessage>, Failure> {
+        // The only server of a stream leads it.
+        if leader && self.replicas > 1 {
+            link.get_from_leader(&self.name, query).await
+        } else {
+            link.get_direct(&self.name, query).await
+        }
+    }
+
+    /// Stores a message if `last` is still the sequence of the subject's last one, 0 for none.
+    /// Returns the sequence of the message.
+    pub(super) async fn store_after(
+        &self,
+        link: &Link,
+        subject: &str,
+        last: u64,
+        payload: Bytes,
+    ) -> Result<u64, Failure> {
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Expected-Stream", &*self.name);
+        headers.insert("Nats-Expected-Last-Subject-Sequence", last.to_string());
+        Ok(link.store(subject, headers, payload).await?.seq)
+    }
 }
 
-/// Returns the epoch of a stream if its rooms can use it.
-fn check(expected: &StreamConfig, info: &StreamInfo) -> Result<Epoch, NatsError> {
+/// Returns the time of a stream's creation if its rooms can use the stream.
+fn check(expected: &StreamConfig, info: &StreamInfo) -> Result<u64, NatsError> {
     let config = &info.config;
     let wrong = |expected: String| NatsError::Stream {
         stream: config.name.as_str().into(),
@@ -180,8 +284,7 @@ fn check(expected: &StreamConfig, info: &StreamInfo) -> Result<Epoch, NatsError>
     if config.duplicate_window < expected.duplicate_window {
         return Err(wrong(format!("duplicate_window of {} ns or more", expected.duplicate_window)));
     }
-    let created = info.created().ok_or_else(|| wrong("a time of its creation".into()))?;
-    Ok(Epoch(created))
+    info.created().ok_or_else(|| wrong("a time of its creation".into()))
 }
 
 /// Returns the number of messages to keep of each room: one more than promised, so that a reader

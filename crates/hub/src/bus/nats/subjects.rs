@@ -15,6 +15,7 @@ const MAX_AGE: Duration = Duration::from_secs(100 * 365 * 86_400);
 /// |---|---|
 /// | `PREFIX.live.ROOM` | publications of rooms without history |
 /// | `PREFIX.in.CLASS.ROOM` | publications on their way into the stream `PREFIX_CLASS` |
+/// | `PREFIX.in.CLASS.stream.epoch` | the epoch of this stream; no room has two tokens |
 /// | `PREFIX.out.CLASS.ROOM` | publications that the stream has stored and republishes |
 /// | `PREFIX.node.NODE`, `PREFIX.nodes` | messages to one node, and to all |
 #[derive(Debug)]
@@ -98,6 +99,11 @@ impl Subjects {
 
     pub(super) fn stream(&self, class: Class) -> String {
         format!("{}_{}", self.prefix, class.token())
+    }
+
+    /// Returns the subject of the epoch of the stream of a class.
+    pub(super) fn epoch(&self, class: Class) -> String {
+        format!("{}.in.{}.stream.epoch", self.prefix, class.token())
     }
 
     /// Returns the subjects that the stream of a class stores.
