@@ -120,6 +120,13 @@ impl Cluster {
 
     /// Moves a slot with its keys from one server to another.
     pub(crate) async fn move_slot(&self, slot: u16, from: usize, to: usize) {
+        self.move_keys(slot, from, to).await;
+        self.end_move(slot, from, to).await;
+    }
+
+    /// Moves the keys of a slot from one server to another. The slot stays until
+    /// [`end_move`](Self::end_move).
+    pub(crate) async fn move_keys(&self, slot: u16, from: usize, to: usize) {
         let (from_id, to_id) = (self.id(from).await, self.id(to).await);
         let (source, target) = (&self.servers[from], &self.servers[to]);
         let importing = format!("CLUSTER SETSLOT {slot} IMPORTING {from_id}");
@@ -138,8 +145,12 @@ impl Cluster {
             migrate.arg(keys);
             migrate.query_async::<String>(connection).await.unwrap();
         }
-        let moved = format!("CLUSTER SETSLOT {slot} NODE {to_id}");
-        for server in [target, source] {
+    }
+
+    /// Ends the move of a slot, whose keys were moved.
+    pub(crate) async fn end_move(&self, slot: u16, from: usize, to: usize) {
+        let moved = format!("CLUSTER SETSLOT {slot} NODE {}", self.id(to).await);
+        for server in [&self.servers[to], &self.servers[from]] {
             server.command::<String>(&moved).await;
         }
     }

@@ -16,6 +16,7 @@ use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 
+use super::connections::is_migrating;
 use super::url::Address;
 
 /// The time for the handshake of a connection, and for a step of the set-up of a link.
@@ -140,6 +141,15 @@ impl Connection {
         step(self.send(command)).await
     }
 
+    /// Carries out a command within [`STEP_TIMEOUT`] on a server that imports the slot of its keys.
+    pub(super) async fn send_asking(&self, command: &Cmd) -> RedisResult<Value> {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("ASKING").add_command(command.clone());
+        let mut connection = self.multiplexed.clone();
+        let replies = step(connection.send_packed_commands(&pipeline, 0, pipeline.len())).await?;
+        replies.into_iter().next_back().unwrap_or(Value::Nil).extract_error()
+    }
+
     /// Carries out commands within [`STEP_TIMEOUT`]. Fails with the first error of a command.
     pub(super) async fn send_all(&self, pipeline: &Pipeline) -> RedisResult<()> {
         if pipeline.is_empty() {
@@ -152,7 +162,7 @@ impl Connection {
 
     /// Checks the connection until it fails: until a check is not answered in time, while nothing
     /// else is received either. Under a backlog, the answer to a check waits behind those to other
-    /// commands.
+    /// commands. A server that answers that it moves the slot of the check still has the slot.
     pub(super) async fn until_failed(&self, check: &Cmd) -> RedisError {
         loop {
             tokio::time::sleep(CHECK_INTERVAL).await;
@@ -165,8 +175,9 @@ impl Connection {
                     Err(_) => return timed_out(),
                 }
             };
-            if let Err(error) = answer {
-                return error;
+            match answer {
+                Err(error) if !is_migrating(&error) => return error,
+                _ => {}
             }
         }
     }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
 use super::connection::{AbortOnDrop, Connection};
@@ -9,6 +9,7 @@ use super::keys::Keys;
 use super::outlet::Outlet;
 use super::partition::Partition;
 use super::primary::ConnectedPrimary;
+use super::url::Address;
 use crate::bus::EventSender;
 use crate::core::RoomName;
 
@@ -25,6 +26,8 @@ pub(super) struct Connections {
     commands: Vec<Connection>,
     /// The same number for each primary, one primary after the other.
     readers: Vec<Reader>,
+    /// The connection to the server that has last been found to import a slot.
+    pub(super) importing: Mutex<Option<(Address, Connection)>>,
     pub(super) state: Arc<StateSender>,
     /// The tasks that check the connections.
     pub(super) checks: Vec<AbortOnDrop>,
@@ -99,8 +102,14 @@ impl StateSender {
 impl Connections {
     /// Creates connections to no primary yet.
     pub(super) fn new(of_partition: Vec<usize>, state: Arc<StateSender>) -> Self {
-        let (commands, readers, checks) = (Vec::new(), Vec::new(), Vec::new());
-        Self { of_partition, commands, readers, state, checks }
+        Self {
+            of_partition,
+            commands: Vec::new(),
+            readers: Vec::new(),
+            importing: Mutex::default(),
+            state,
+            checks: Vec::new(),
+        }
     }
 
     /// Adds the connections to the next primary.
@@ -216,11 +225,34 @@ pub(super) fn is_moved(error: &RedisError) -> bool {
 
 /// Returns whether a server refused a command because its slot is being moved to another server.
 /// Neither of the two can carry out a publication before the end: the keys of a room are moved one
-/// after the other, and one of a publication's keys is always new.
+/// after the other, and one of a publication's keys is always new. What reads a room that was moved
+/// is carried out by the other server, which [`importing_server`] names.
 pub(super) fn is_migrating(error: &RedisError) -> bool {
     [ServerErrorKind::Ask, ServerErrorKind::TryAgain]
         .into_iter()
         .any(|of_server| error.kind() == ErrorKind::Server(of_server))
+}
+
+/// Returns the server that has the keys of a command already, although their slot is not yet its
+/// own; `None` if the error names no such server.
+pub(super) fn importing_server(error: &RedisError) -> Option<Address> {
+    if error.kind() != ErrorKind::Server(ServerErrorKind::Ask) {
+        return None;
+    }
+    let (address, _) = error.redirect_node()?;
+    let (host, port) = address.rsplit_once(':')?;
+    let port = port.parse().ok()?;
+    // A server that does not know the host of the other names none.
+    (!host.is_empty()).then(|| Address::Tcp { host: host.into(), port })
+}
+
+/// Returns whether a command was not carried out for a reason that passes: its slot moves or has
+/// moved, or the server does not have the scripts or cannot be used at the moment.
+pub(super) fn is_passing(error: &RedisError) -> bool {
+    is_moved(error)
+        || is_migrating(error)
+        || is_of_link(error)
+        || error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }
 
 /// Returns whether a command failed because of its connection, or because of a server that cannot
@@ -245,6 +277,21 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_redirection_names_the_importing_server() {
+        let importing = |line: &str| {
+            let value = redis::parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
+            importing_server(&value.extract_error().unwrap_err())
+        };
+        let address = Some(Address::Tcp { host: "127.0.0.1".into(), port: 6381 });
+        assert_eq!(importing("ASK 3999 127.0.0.1:6381"), address);
+        assert_eq!(importing("ASK 3999 :6381"), None);
+        assert_eq!(importing("ASK 3999 127.0.0.1:99999"), None);
+        assert_eq!(importing("ASK"), None);
+        assert_eq!(importing("MOVED 3999 127.0.0.1:6381"), None);
+        assert_eq!(importing("TRYAGAIN multiple keys"), None);
+    }
 
     #[tokio::test]
     async fn a_state_becomes_worse_only() {

@@ -48,7 +48,7 @@ const MAX_MESSAGE_BYTES: usize = 16 << 20;
 /// The state that operations share with the task that keeps the link.
 #[derive(Debug)]
 pub(super) struct Link {
-    servers: Servers,
+    pub(super) servers: Servers,
     pub(super) keys: Arc<Keys>,
     pub(super) scripts: Scripts,
     options: RedisOptions,
@@ -360,6 +360,11 @@ impl Link {
                 continue;
             }
             if is_migrating(&error) {
+                if repeat == Repeat::Yes {
+                    if let Some(value) = self.ask(&connections, &error, command).await? {
+                        return Ok(value);
+                    }
+                }
                 tokio::time::sleep(jittered(MIGRATING_DELAY)).await;
                 continue;
             }

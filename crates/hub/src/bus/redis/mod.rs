@@ -79,11 +79,13 @@
 //! When a slot has moved to another server, or a sentinel names another primary, new connections
 //! are made while the present ones are used, and the node is told that the link was down and is up.
 //! Publications to rooms of a slot that is being moved wait until it has moved, and may time out.
+//! Histories of the slot are read where their keys are, also while it is being moved.
 
 mod cluster;
 mod connection;
 mod connections;
 mod error;
+mod importing;
 mod keys;
 mod link;
 mod options;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use redis::{Cmd, ErrorKind, PushKind, RedisResult, Value, cmd};
 
 use super::connection::{Connection, Connector};
-use super::connections::{Reader, State, StateSender};
+use super::connections::{Reader, State, StateSender, is_migrating};
 use super::error::ServerError;
 use super::outlet::Outlet;
 use super::url::Address;
@@ -28,7 +28,8 @@ pub(super) enum Proof {
     None,
     /// The reply to `ROLE`: a sentinel may not know of a failover yet.
     Role,
-    /// The reply to the check: the server still has the slot, and the cluster works.
+    /// The reply to the check: the server still has the slot, if only to move it, and the cluster
+    /// works.
     Check,
 }
 
@@ -57,7 +58,10 @@ impl Primary {
         match self.proof {
             Proof::None => {}
             Proof::Role => check_role(&commands).await?,
-            Proof::Check => drop(commands.send_step(&self.check).await?),
+            Proof::Check => match commands.send_step(&self.check).await {
+                Err(error) if !is_migrating(&error) => return Err(error),
+                _ => {}
+            },
         }
         let mut readers = Vec::new();
         for outlet in self.outlets.iter().cloned() {

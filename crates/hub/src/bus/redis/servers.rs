@@ -1,7 +1,7 @@
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
-use redis::cmd;
+use redis::{RedisResult, cmd};
 use tokio::task::JoinSet;
 
 use super::cluster::{Cluster, Primaries};
@@ -85,6 +85,11 @@ impl Servers {
             Some(version) if version < minimum => Err(ConnectError::TooOld { version, minimum }),
             _ => Ok(()),
         }
+    }
+
+    /// Connects to a server that a primary has named.
+    pub(super) async fn connect_to(&self, address: &Address) -> RedisResult<Connection> {
+        self.connector.connect(address, |_| {}).await
     }
 
     /// Returns the primaries, and the connection to the sentinel that has named one.
