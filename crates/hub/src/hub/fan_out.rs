@@ -9,7 +9,7 @@ use crate::core::outbox::QueuedPublication;
 use crate::core::{Position, Publication, RoomName};
 use crate::encoder::{Delivery, Encoder, Missed, MissedReason};
 use crate::panics::Panics;
-use crate::session::{OnMissed, SessionShared, spawn_pump};
+use crate::session::{Delivered, OnMissed, SessionShared, spawn_pump};
 
 /// A message to many sessions that is encoded once for each encoder. Dropping it sends it to the
 /// sessions that were added to its multicasts.
@@ -111,7 +111,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
             };
             let delivered = session.connection.deliver(multicast, state.options.policy, queue);
             spawn_pump(self, session, delivered);
-            deliveries += 1;
+            deliveries += u64::from(delivered != Delivered::Closed);
         }
         drop(encoded);
         self.counters.on_fan_out(started, deliveries);

@@ -24,8 +24,10 @@ pub struct HubMetrics {
     pub failed_publications: u64,
     /// Publications that came from the bus: of other nodes, and of this one to rooms with history.
     pub received_publications: u64,
-    /// Deliveries of publications to sessions of this node, recovered ones included. A delivery may
-    /// wait in the session's outbox, and be dropped there.
+    /// Deliveries of publications to sessions of this node, recovered ones included, and without
+    /// those to sessions that are closing. A delivery is with the connection, or waits in the
+    /// session's outbox, or was dropped there: see the counts below. What a connection has not
+    /// written when it breaks is not counted.
     pub deliveries: u64,
     /// Messages that wait in outboxes, because their sessions read too slowly.
     pub queued: usize,
@@ -40,7 +42,8 @@ pub struct HubMetrics {
     /// Publications left to be read from the history, once their session has caught up, or whose
     /// session has left the room.
     pub skipped: u64,
-    /// Publications that waited for sessions when they ended.
+    /// Publications that waited for sessions when they ended, or that connections did not take any
+    /// more.
     pub discarded: u64,
     /// Recoveries of sessions that joined from a position, and received all that they had missed.
     pub recoveries: u64,

@@ -14,7 +14,7 @@ use crate::core::outbox::QueuedPublication;
 use crate::core::{Position, RoomKey, RoomName};
 use crate::encoder::Delivery;
 use crate::join::{Joined, Recovered};
-use crate::session::{SessionShared, spawn_pump};
+use crate::session::{Delivered, SessionShared, spawn_pump};
 
 /// The delay before a failed read is repeated.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -269,8 +269,11 @@ impl<S: Send + Sync + 'static> Shared<S> {
                     size: payload.len(),
                     payload,
                 };
-                spawn_pump(self, session, session.connection.deliver_recovered(queued));
-                self.counters.on_delivered();
+                let delivered = session.connection.deliver_recovered(queued);
+                spawn_pump(self, session, delivered);
+                if delivered != Delivered::Closed {
+                    self.counters.on_delivered();
+                }
             }
             after = position;
         }

@@ -58,6 +58,8 @@ pub(super) struct Backlog {
     /// The close frame that this side has sent.
     pub(super) closed: Option<CloseFrame>,
     pub(super) over: bool,
+    /// `true` while the pump sends a publication, and until its next step.
+    pub(super) sending: bool,
     /// The sums of the outbox when it was discarded.
     pub(super) counts: Option<Box<OutboxCounts>>,
 }
@@ -119,6 +121,7 @@ impl Backlog {
     }
 
     pub(super) fn next_step(&mut self, now: Instant) -> Step {
+        self.sending = false;
         if let Some(first) = self.first.take() {
             return Step::Send(first);
         }
@@ -129,7 +132,10 @@ impl Backlog {
         outbox.on_timeout(now);
         match outbox.pop(now) {
             Some(Item::Reply(message)) => Step::Send(message),
-            Some(Item::Publication(publication)) => Step::Send(publication.payload),
+            Some(Item::Publication(publication)) => {
+                self.sending = true;
+                Step::Send(publication.payload)
+            }
             Some(Item::Dropped(dropped)) => {
                 self.handled = Some(dropped.room);
                 Step::Dropped(dropped)
@@ -149,11 +155,14 @@ impl Backlog {
         }
     }
 
-    /// Discards what waits. The pump, if any, ends.
+    /// Discards what waits. The pump, if any, ends: the publication that it sends is not sent, and
+    /// was not popped.
     pub(super) fn discard(&mut self) {
         self.first = None;
         if let Some(outbox) = self.outbox.take() {
-            self.counts = Some(Box::new(outbox.counts()));
+            let mut counts = outbox.counts();
+            counts.popped -= u64::from(self.sending);
+            self.counts = Some(Box::new(counts));
         }
         self.close = None;
     }

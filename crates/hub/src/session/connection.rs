@@ -54,10 +54,12 @@ pub struct SessionMetrics {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Delivered {
-    /// The message is on its way, or was dropped by the policy, or the connection is over.
+    /// The message is on its way, or was dropped by the policy.
     Done,
     /// The same, and the caller is to spawn [`Pump::run`](super::pump::run).
     StartPump,
+    /// The connection is closing or over: the message is not sent.
+    Closed,
 }
 
 impl Connection {
@@ -113,8 +115,12 @@ impl Connection {
         queue: impl FnOnce(Prepared) -> QueuedPublication<Prepared>,
     ) -> Delivered {
         let direct = !matches!(policy, DeliveryPolicy::Conflate { .. });
-        if direct && self.send_directly(|outlet| outlet.try_send_multicast(multicast)) {
-            return Delivered::Done;
+        if direct {
+            if let Some(delivered) =
+                self.send_directly(|outlet| outlet.try_send_multicast(multicast))
+            {
+                return delivered;
+            }
         }
         self.queue(queue(multicast.prepared().clone()), policy)
     }
@@ -123,7 +129,7 @@ impl Connection {
     fn queue(&self, publication: QueuedPublication<Prepared>, policy: DeliveryPolicy) -> Delivered {
         let mut backlog = self.lock();
         if backlog.is_closing() {
-            return Delivered::Done;
+            return Delivered::Closed;
         }
         match backlog.outbox(self.limits).push(Instant::now(), publication, policy) {
             Pushed::Done => self.start_pump(&mut backlog),
@@ -140,12 +146,13 @@ impl Connection {
     /// Delivers a publication of the history, for which there is a [budget](Self::budget). It is
     /// queued even if its message takes more than the publication did in the history.
     pub(crate) fn deliver_recovered(&self, publication: QueuedPublication<Prepared>) -> Delivered {
-        if self.send_directly(|outlet| outlet.try_send_prepared(&publication.payload)) {
-            return Delivered::Done;
+        let direct = self.send_directly(|outlet| outlet.try_send_prepared(&publication.payload));
+        if let Some(delivered) = direct {
+            return delivered;
         }
         let mut backlog = self.lock();
         if backlog.is_closing() {
-            return Delivered::Done;
+            return Delivered::Closed;
         }
         backlog.outbox(self.limits).push_recovered(Instant::now(), publication);
         self.start_pump(&mut backlog)
@@ -171,25 +178,24 @@ impl Connection {
     /// Queues a notice to many like [`reply`](Self::reply).
     #[inline]
     pub(crate) fn reply_in(&self, multicast: &mut Multicast) -> Delivered {
-        if self.send_directly(|outlet| outlet.try_send_multicast(multicast)) {
-            return Delivered::Done;
+        let direct = self.send_directly(|outlet| outlet.try_send_multicast(multicast));
+        if let Some(delivered) = direct {
+            return delivered;
         }
         self.queue_reply(multicast.prepared()).unwrap_or_else(|| self.refuse_reply())
     }
 
     /// Queues a reply; returns `None` if too many wait.
     pub(crate) fn try_reply(&self, reply: &Prepared) -> Option<Delivered> {
-        if self.send_directly(|outlet| outlet.try_send_prepared(reply)) {
-            return Some(Delivered::Done);
-        }
-        self.queue_reply(reply)
+        let direct = self.send_directly(|outlet| outlet.try_send_prepared(reply));
+        direct.or_else(|| self.queue_reply(reply))
     }
 
     #[cold]
     fn queue_reply(&self, reply: &Prepared) -> Option<Delivered> {
         let mut backlog = self.lock();
         if backlog.is_closing() {
-            return Some(Delivered::Done);
+            return Some(Delivered::Closed);
         }
         backlog.outbox(self.limits).push_reply(reply.clone(), reply.len()).ok()?;
         Some(self.start_pump(&mut backlog))
@@ -197,7 +203,7 @@ impl Connection {
 
     fn refuse_reply(&self) -> Delivered {
         self.disconnect();
-        Delivered::Done
+        Delivered::Closed
     }
 
     /// Returns whether a reply of `size` bytes would be queued, or the connection is over.
@@ -218,14 +224,21 @@ impl Connection {
         }
     }
 
-    /// Gives a message to the outlet by `send`, if nothing waits. Returns `false` if the message has
+    /// Gives a message to the outlet by `send`, if nothing waits. Returns `None` if the message has
     /// to wait, or the connection is closing.
     #[inline]
     fn send_directly(
         &self,
         send: impl FnOnce(&dyn Outlet) -> Result<(), TrySendError<()>>,
-    ) -> bool {
-        self.backlog.is_direct() && !matches!(send(self.outlet()), Err(TrySendError::Full(())))
+    ) -> Option<Delivered> {
+        if !self.backlog.is_direct() {
+            return None;
+        }
+        match send(self.outlet()) {
+            Ok(()) => Some(Delivered::Done),
+            Err(TrySendError::Full(())) => None,
+            Err(TrySendError::Closed(())) => Some(Delivered::Closed),
+        }
     }
 
     /// Lets everything wait in the outbox until [`uncork`](Self::uncork).

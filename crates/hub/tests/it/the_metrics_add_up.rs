@@ -63,7 +63,38 @@ async fn of_what_a_slow_session_missed_even_after_its_end() {
     let after = hub.metrics();
     assert_eq!((after.sessions, after.queued, after.queued_bytes), (0, 0, 0));
     assert_eq!(after.dropped_slow, before.dropped_slow);
-    assert_eq!(after.discarded, before.queued as u64);
+    // And the one that was being sent.
+    assert_eq!(after.discarded, before.queued as u64 + 1);
+}
+
+#[tokio::test]
+async fn of_every_delivery_to_a_session_that_is_disconnected() {
+    const COUNT: u64 = 500;
+    let mut limits = OutboxLimits::default();
+    limits.messages = 10;
+    let hub: Hub = hub().send_queue(1024).outbox_limits(limits).build();
+    let (mut client, mut session) = connect(&hub).await;
+    session.join("disconnect").await.unwrap();
+    line(&mut client).await;
+    for _ in 0..COUNT {
+        hub.room("disconnect").publish("x".repeat(1024)).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+    let mut received = 0;
+    let reading = async {
+        while let Ok(Some(_)) = client.recv().await {
+            received += 1;
+        }
+    };
+    let serving = async { while let Ok(Some(_)) = session.recv().await {} };
+    tokio::join!(reading, serving);
+    drop(session);
+    let metrics = hub.metrics();
+    assert_eq!((metrics.sessions, metrics.queued), (0, 0));
+    // Those that followed the disconnection are none.
+    assert!(metrics.deliveries < COUNT, "{metrics:?}");
+    let accounted = received + metrics.dropped_slow + metrics.discarded;
+    assert_eq!(metrics.deliveries, accounted, "{metrics:?}");
 }
 
 #[tokio::test]
