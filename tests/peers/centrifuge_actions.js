@@ -51,6 +51,7 @@ function centrifugeActions(Centrifuge, url, protobuf, options, write) {
         settings.token = order.token;
         settings.getToken = async () => tokens[channel];
       }
+      if (order.state) settings.getState = async () => order.state;
       const subscription = client.newSubscription(channel, settings);
       subscriptions[channel] = subscription;
       subscription.on('subscribed', (ctx) => write({

@@ -34,6 +34,8 @@
 //! | `/api/batch` | `commands`, up to 1,000: each `{"publish": {…}}` or another one; `parallel` | `replies`: `{"publish": {…}}` or `{"error": {…}}` for each |
 //! | `/rooms/ROOM/messages` | the message as body; header `Idempotency-Key` | `offset`, `epoch` in rooms with history |
 //!
+//! In `presence_stats`, all sessions without a user count as one user.
+//!
 //! Sessions are named by the text of their [`SessionId`](crate::core::SessionId). An `epoch` also
 //! has the tag of the position. Unknown members of requests are ignored; what centrifugo has and
 //! this hub does not (`skip_history`, `version`, `override`, …) is refused with 108. `delta` is

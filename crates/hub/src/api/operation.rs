@@ -158,7 +158,7 @@ impl<S: Send + Sync + 'static> Api<S> {
         let request::Room { channel } = parse(body)?;
         let room = self.room_name(&channel)?;
         self.check_presence(&room)?;
-        let counts = self.hub.room(room).counts()?;
+        let counts = self.hub.room(room).counts_with_anonymous()?;
         Ok(result::PresenceStats { num_clients: counts.sessions, num_users: counts.users })
     }
 

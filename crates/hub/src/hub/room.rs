@@ -64,6 +64,16 @@ impl<S> Room<S> {
         Ok(self.hub.presence().counts(self.name()?))
     }
 
+    /// Returns the numbers of sessions and users as centrifuge counts them: the sessions without a
+    /// user are together one more user, whose name is empty.
+    pub(crate) fn counts_with_anonymous(&self) -> Result<PresenceCounts> {
+        let name = self.name()?;
+        let presence = self.hub.presence();
+        let mut counts = presence.counts(name);
+        counts.users += usize::from(presence.anonymous(name) > 0);
+        Ok(counts)
+    }
+
     /// Returns the sessions of this node that are in the room.
     ///
     /// # Errors

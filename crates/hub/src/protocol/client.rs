@@ -296,6 +296,12 @@ impl<S: Send + Sync + 'static> Client<S> {
         Ok(self.endpoint.hub().room(room).counts()?)
     }
 
+    /// Counts the members of a room with presence as centrifuge does.
+    pub(crate) fn counts_with_anonymous(&self, room: &RoomName) -> Result<PresenceCounts, Refusal> {
+        self.check_presence(room)?;
+        Ok(self.endpoint.hub().room(room).counts_with_anonymous()?)
+    }
+
     /// Replaces what other members see of the client.
     pub(crate) fn update(&self, room: &RoomName, info: &[u8]) -> Result<(), Refusal> {
         Ok(self.session.update_presence(room, info)?)

@@ -50,7 +50,11 @@
 //! server then takes the tag from the store, if it still knows the publication at the offset and
 //! does not contradict the position that the client had before. It fails closed in all other cases.
 //! A store that lost its latest publications is noticed for such clients by the nodes, which then
-//! replace the epoch, and not by the client's own position. Where a client may not read the
+//! replace the epoch, and not by the client's own position. Offset 0 with an empty epoch, which
+//! `getState` of the SDK for JavaScript returns where an application has no position yet, is the
+//! beginning of whatever history the room has: the client recovers if the first publication of the
+//! history is still retained. Over NATS, whose streams do not tell which publication was the first,
+//! it does not recover. Where a client may not read the
 //! history, one of the two positions must be that of a publication whose tag the client kept and
 //! the store still has: other positions would be a way to read the history.
 //!

@@ -14,6 +14,8 @@ pub(crate) enum Presented {
         /// An earlier position of the client, whose tag it kept.
         earlier: Option<Position>,
     },
+    /// The beginning of the history, whatever its epoch: the client has seen no publication.
+    Beginning,
     /// A position that no hub has given.
     Foreign,
 }
@@ -24,16 +26,17 @@ impl Presented {
         match self {
             Self::Exact(position) => Some(position.offset),
             Self::Untagged { offset, .. } => Some(*offset),
+            Self::Beginning => Some(0),
             Self::Foreign => None,
         }
     }
 
-    /// Returns the epoch, if the position is one of a hub.
+    /// Returns the epoch, if the position names one of a hub.
     pub(crate) const fn epoch(&self) -> Option<Epoch> {
         match self {
             Self::Exact(position) => Some(position.epoch),
             Self::Untagged { epoch, .. } => Some(*epoch),
-            Self::Foreign => None,
+            Self::Beginning | Self::Foreign => None,
         }
     }
 }

@@ -18,6 +18,7 @@ fn named() -> Endpoint {
 #[tokio::test]
 async fn of_rooms_that_have_it() {
     let endpoint = named();
+    let mut kept = Vec::new();
     let (mut ada, reply) = Json::connect_with(&endpoint, json!({ "data": "ada" })).await;
     let (mut bob, _) = Json::connect_with(&endpoint, json!({ "data": "bob" })).await;
     for client in [&mut ada, &mut bob] {
@@ -30,6 +31,15 @@ async fn of_rooms_that_have_it() {
     assert_eq!((members.len(), &members[id]), (2, &expected));
     let stats = ada.ask("presence_stats", json!({ "channel": "live" })).await;
     assert_eq!(stats, json!({ "num_clients": 2, "num_users": 2 }));
+    // All clients without a user count as one.
+    let visitors = Endpoint::builder(endpoint.hub().clone()).build();
+    for _ in 0..2 {
+        let mut visitor = Json::connect(&visitors).await;
+        visitor.subscribe("live").await;
+        let stats = ada.ask("presence_stats", json!({ "channel": "live" })).await;
+        assert_eq!(stats["num_users"], 3);
+        kept.push(visitor);
+    }
     let empty = ada.ask("presence", json!({ "channel": "nobody" })).await;
     assert_eq!(empty, json!({ "presence": {} }));
 }

@@ -115,6 +115,28 @@ async fn or_is_told_that_it_cannot() {
 }
 
 #[tokio::test]
+async fn from_the_beginning_of_the_history_if_nothing_is_trimmed() {
+    let endpoint = endpoint();
+    let beginning = (json!(0), json!(""));
+    let empty = recover(&endpoint, "log", beginning.clone()).await;
+    assert_eq!((data(&empty), &empty["recovered"]), (vec![], &json!(true)));
+    publish(endpoint.hub(), "log", 1..=3).await;
+    let reply = recover(&endpoint, "log", beginning.clone()).await;
+    assert_eq!((data(&reply), &reply["recovered"]), (numbers(1..=3), &json!(true)));
+    // An offset without an epoch is a position of no history.
+    let reply = recover(&endpoint, "log", (json!(1), json!(""))).await;
+    assert_eq!((data(&reply), reply.get("recovered")), (vec![], None));
+
+    publish(endpoint.hub(), "short", 1..=10).await;
+    let reply = recover(&endpoint, "short", beginning).await;
+    assert_eq!((data(&reply), reply.get("recovered")), (vec![], None));
+    let since = json!({ "offset": 0, "epoch": "" });
+    let request = json!({ "channel": "log", "limit": 2, "since": since });
+    let mut client = Json::connect(&endpoint).await;
+    assert_eq!(data(&client.ask("history", request).await), numbers(1..=2));
+}
+
+#[tokio::test]
 async fn except_in_rooms_without_history() {
     let endpoint = endpoint();
     let reply = recover(&endpoint, "live", (json!(5), json!("5eed"))).await;

@@ -142,6 +142,30 @@ async fn tokens(program: &str, encoding: &str) {
     }
 }
 
+/// Begins with an application's own state, for which there is no position yet.
+async fn state(encoding: &str) {
+    let endpoint = with_echo();
+    let hub = endpoint.hub().clone();
+    let url = serve(endpoint).await;
+    let Some(mut ada) = Sdk::start("centrifuge_client.cjs", encoding, &url) else { return };
+    publish(&hub, "log", 1..=3).await;
+    ada.ask("connect", connection("ada")).await;
+    let position = json!({ "offset": 0, "epoch": "" });
+    ada.ask("subscribe", json!({ "channel": "log", "state": position })).await;
+    assert_eq!(ada.event("subscribed").await["recovered"], true);
+    assert_eq!(ada.publications(3).await, [json!(1), json!(2), json!(3)]);
+}
+
+#[tokio::test]
+async fn with_the_state_of_an_application_in_json() {
+    state("json").await;
+}
+
+#[tokio::test]
+async fn with_the_state_of_an_application_in_protobuf() {
+    state("protobuf").await;
+}
+
 macro_rules! sdks {
     ($($name:ident: $program:literal, $encoding:literal;)+) => {
         $(mod $name {

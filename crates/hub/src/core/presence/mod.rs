@@ -244,6 +244,11 @@ impl Presence {
         self.table.counts(room)
     }
 
+    /// Returns the number of sessions without a user in a room, in the time of a lookup.
+    pub fn anonymous(&self, room: &RoomName) -> usize {
+        self.table.anonymous(room)
+    }
+
     /// Returns the profile of a session in a room.
     pub fn member(&self, room: &RoomName, session: SessionId) -> Option<Profile> {
         self.table.profile(self.table.key(room)?, session).cloned()

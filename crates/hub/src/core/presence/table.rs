@@ -38,6 +38,8 @@ pub(super) struct Room {
     pub(super) name: RoomName,
     members: usize,
     users: usize,
+    /// The members without a user.
+    anonymous: usize,
     /// Own sessions in the room and other watchers: while there are any, diffs are told.
     watchers: usize,
     vacates: Option<Instant>,
@@ -117,6 +119,11 @@ impl Table {
     pub(super) fn counts(&self, room: &RoomName) -> PresenceCounts {
         let room = self.key(room).and_then(|key| self.rooms.get(&key));
         room.map_or_else(PresenceCounts::default, Room::counts)
+    }
+
+    pub(super) fn anonymous(&self, room: &RoomName) -> usize {
+        let room = self.key(room).and_then(|key| self.rooms.get(&key));
+        room.map_or(0, |room| room.anonymous)
     }
 
     /// Adds a session or replaces its profile. Returns the room and the previous profile.
@@ -296,7 +303,12 @@ impl Table {
     }
 
     fn add_user(&mut self, now: Instant, key: RoomKey, user: Option<UserId>) {
-        let Some(user) = user else { return };
+        let Some(user) = user else {
+            if let Some(room) = self.rooms.get_mut(&key) {
+                room.anonymous += 1;
+            }
+            return;
+        };
         let presences = self.users.entry((key, user.clone())).or_default();
         presences.sessions += 1;
         let new = presences.sessions == 1 && presences.leaves.is_none();
@@ -312,7 +324,12 @@ impl Table {
     }
 
     fn remove_user(&mut self, now: Instant, key: RoomKey, user: Option<UserId>) {
-        let Some(user) = user else { return };
+        let Some(user) = user else {
+            if let Some(room) = self.rooms.get_mut(&key) {
+                room.anonymous -= 1;
+            }
+            return;
+        };
         // Users in grace are bounded like members: beyond, they leave at once.
         let graces = self.users.len().saturating_sub(self.members.len());
         let grace = !self.config.grace.is_zero() && graces < self.config.max_members;
@@ -346,6 +363,7 @@ impl Room {
             name,
             members: 0,
             users: 0,
+            anonymous: 0,
             watchers: 0,
             vacates: None,
             told_occupied: false,

@@ -107,7 +107,7 @@ impl Centrifuge {
         } else if let Some(request) = command.presence {
             reply.presence = Some(self.presence(client, &room(&request.channel)?)?);
         } else if let Some(request) = command.presence_stats {
-            let counts = client.counts(&room(&request.channel)?)?;
+            let counts = client.counts_with_anonymous(&room(&request.channel)?)?;
             let number = |count| u32::try_from(count).unwrap_or(u32::MAX);
             reply.presence_stats = Some(PresenceStatsReply {
                 num_clients: number(counts.sessions),

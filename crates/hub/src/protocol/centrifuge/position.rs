@@ -11,6 +11,10 @@ pub(super) fn to_wire(position: Option<Position>) -> (u64, String) {
 
 /// Returns the position that a client presents.
 pub(super) fn from_wire(epoch: &str, offset: u64) -> Presented {
+    // An application that has no position yet lets SDKs recover from here.
+    if epoch.is_empty() && offset == 0 {
+        return Presented::Beginning;
+    }
     if let Ok(position) = epoch.parse::<Position>() {
         if position.offset == offset {
             return Presented::Exact(position);
@@ -46,6 +50,7 @@ mod tests {
         let expected = Presented::Untagged { epoch, offset: 43, earlier: Some(earlier) };
         assert_eq!(from_wire("5eed.42.c0de", 43), expected);
         assert_eq!(from_wire("5eed", 7), Presented::Untagged { epoch, offset: 7, earlier: None });
+        assert_eq!(from_wire("", 0), Presented::Beginning);
         for foreign in ["", "_", "5EED", "05eed", "5eed.42", "5eed.42.c0de.1", "xyz"] {
             assert_eq!(from_wire(foreign, 42), Presented::Foreign, "{foreign:?}");
         }

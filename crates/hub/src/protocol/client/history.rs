@@ -114,6 +114,14 @@ impl<S: Send + Sync + 'static> Client<S> {
         if self.hub().options(room)?.retention.is_none() {
             return Ok(None);
         }
+        let presented = match presented {
+            // A history that is replaced before the client joins is found by its epoch.
+            Some(Presented::Beginning) => {
+                let epoch = self.read_at(room, 0).await?.top.epoch;
+                Some(Presented::Exact(Position::start(epoch)))
+            }
+            presented => presented,
+        };
         let reads = self.memberships.allows_as_member(room, granted, |rules| rules.history);
         if let Some(presented) = presented.filter(|_| !reads) {
             if !self.is_proven(room, presented).await? {
@@ -122,7 +130,8 @@ impl<S: Send + Sync + 'static> Client<S> {
         }
         let (epoch, offset, earlier) = match presented {
             None => return Ok(None),
-            Some(Presented::Foreign) => return Ok(Some(NOWHERE)),
+            // The beginning is a position by now.
+            Some(Presented::Beginning | Presented::Foreign) => return Ok(Some(NOWHERE)),
             Some(Presented::Exact(position)) => return Ok(Some(position)),
             Some(Presented::Untagged { epoch, offset, earlier }) => (epoch, offset, earlier),
         };
@@ -149,7 +158,9 @@ impl<S: Send + Sync + 'static> Client<S> {
             {
                 earlier
             }
-            Presented::Untagged { .. } | Presented::Foreign => return Ok(false),
+            Presented::Untagged { .. } | Presented::Beginning | Presented::Foreign => {
+                return Ok(false);
+            }
         };
         let page = self.read_at(room, known.offset).await?;
         Ok(page.after(&known).is_ok() && (known.offset > 0 || page.top.offset == 0))
@@ -178,13 +189,17 @@ fn tag_at(page: &Page, offset: u64) -> Option<Tag> {
 
 /// Returns the reason why a page may lack publications next to a position.
 fn find_gap(page: &Page, since: Presented, backwards: bool) -> Option<GapReason> {
-    let Some(epoch) = since.epoch() else { return Some(GapReason::Epoch) };
-    if epoch != page.top.epoch {
+    let is_other_epoch = match since {
+        Presented::Beginning => false,
+        since => since.epoch() != Some(page.top.epoch),
+    };
+    if is_other_epoch {
         return Some(GapReason::Epoch);
     }
     match since {
         // Nothing follows a position backwards that it could prove.
         _ if backwards => None,
+        Presented::Beginning => page.after(&Position::start(page.top.epoch)).err(),
         Presented::Exact(position) => page.after(&position).err(),
         Presented::Untagged { epoch, offset, .. } => {
             let tag = tag_at(page, offset);
@@ -239,11 +254,13 @@ mod tests {
             (untagged(Epoch(1), 5), Some(GapReason::Epoch)),
             (exact(5, Tag(5)), None),
             (exact(5, Tag(6)), Some(GapReason::RolledBack)),
+            (Presented::Beginning, Some(GapReason::Trimmed)),
             (Presented::Foreign, Some(GapReason::Epoch)),
         ];
         for (since, gap) in cases {
             assert_eq!(find_gap(&page(5, 5..=9), since, false), gap, "{since:?}");
         }
+        assert_eq!(find_gap(&page(0, 1..=9), Presented::Beginning, false), None);
         let since = untagged(EPOCH, 3);
         assert_eq!(find_gap(&page(3, 5..=9), since, false), Some(GapReason::Trimmed));
         assert_eq!(find_gap(&page(3, 5..=9), since, true), None);

@@ -197,6 +197,8 @@ fn compare(table: &Table, plain: &Plain, room: &RoomName, now: Instant) {
     let users = plain.users(now);
     let counts = PresenceCounts { sessions: plain.members.len(), users: users.len() };
     assert_eq!(table.counts(room), counts);
+    let anonymous = plain.members.values().filter(|profile| profile.user.is_none()).count();
+    assert_eq!(table.anonymous(room), anonymous);
     let key = table.key(room);
     for (session, profile) in &plain.members {
         assert_eq!(key.and_then(|key| table.profile(key, *session)), Some(profile));
