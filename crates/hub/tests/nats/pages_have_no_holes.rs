@@ -11,7 +11,39 @@ use crate::observer::{Observer, room};
 use crate::proxy::Proxy;
 use crate::server::{self, NEW, Server};
 
-with_each_server!(while_old_publications_are_removed);
+with_each_server!(while_old_publications_are_removed, of_any_length);
+
+async fn of_any_length(server: Server) {
+    const COUNT: usize = 700;
+    let node = Observer::new(server.link().await, 1, 10_000);
+    let (room, other) = (room("log"), room("5"));
+    let mut expected = Vec::new();
+    for number in 0..COUNT {
+        // Some are too large for many to be in one batch.
+        let length = if number % 100 < 4 { 400 << 10 } else { 10 };
+        let text = format!("{number} {}", "x".repeat(length));
+        expected.push(node.store(&room, &text).await.offset);
+        if number % 7 == 0 {
+            node.store(&other, "between").await;
+        }
+    }
+    let page = node.read(&room, Range::forwards(Limit::NONE)).await;
+    let mut read: Vec<_> = page.entries.iter().map(|entry| entry.offset).collect();
+    let mut next = page.next_range();
+    while let Some(range) = next {
+        let page = node.read(&room, range).await;
+        read.extend(page.entries.iter().map(|entry| entry.offset));
+        next = page.next_range();
+    }
+    assert_eq!(read, expected);
+    let page = node.read(&room, Range::backwards(Limit::NONE)).await;
+    let read: Vec<_> = page.entries.iter().rev().map(|entry| entry.offset).collect();
+    assert_eq!((read, page.remaining), (expected.clone(), 0));
+    let middle = Range::forwards(Limit { count: 50, bytes: usize::MAX }).at(expected[300]);
+    let page = node.read(&room, middle).await;
+    assert_eq!((page.entries.len(), page.remaining), (50, 350));
+    assert_eq!(page.entries[0].offset, expected[300]);
+}
 
 async fn while_old_publications_are_removed(server: Server) {
     let retention = Retention { count: 20, age: Duration::from_secs(600), bytes: 1 << 20 };

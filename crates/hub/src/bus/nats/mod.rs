@@ -9,6 +9,7 @@
 //! room without publications has a marker in the stream, which gives it a position; a marker also
 //! keeps the position when a history is removed.
 
+mod consumer;
 mod error;
 mod history;
 mod link;
@@ -86,8 +87,8 @@ const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(2);
 /// of the node and of the broker, which have to agree. Its bytes are ignored, as JetStream has no
 /// such bound for each room: [`NatsOptions::max_bytes`] bounds all rooms of a stream.
 ///
-/// A page backwards reads the history from its beginning. A server before 2.11 gives each entry of
-/// a page for a request of its own.
+/// A page backwards reads the history from its beginning. Of a server before 2.11, the first entries
+/// of a page are read one by one, and the others by a consumer.
 ///
 /// # Faults
 /// A broker that does not answer for 4 s counts as down. A publication with an id is then published

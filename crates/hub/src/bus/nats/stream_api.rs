@@ -226,48 +226,6 @@ impl Link {
         Ok(())
     }
 
-    /// Counts the messages of a subject at a sequence and after it, by a consumer that is never
-    /// read and that the server removes.
-    pub(super) async fn count_from(
-        &self,
-        stream: &str,
-        subject: &str,
-        sequence: u64,
-    ) -> Result<u64, Failure> {
-        #[derive(Serialize)]
-        struct Request<'a> {
-            stream_name: &'a str,
-            config: Config<'a>,
-        }
-        #[derive(Serialize)]
-        struct Config<'a> {
-            filter_subject: &'a str,
-            deliver_policy: &'a str,
-            opt_start_seq: u64,
-            ack_policy: &'a str,
-            /// In nanoseconds.
-            inactive_threshold: u64,
-            mem_storage: bool,
-            num_replicas: usize,
-        }
-        #[derive(Deserialize)]
-        struct Reply {
-            num_pending: u64,
-        }
-        let config = Config {
-            filter_subject: subject,
-            deliver_policy: "by_start_sequence",
-            opt_start_seq: sequence,
-            ack_policy: "none",
-            inactive_threshold: 1_000_000_000,
-            mem_storage: true,
-            num_replicas: 1,
-        };
-        let request = Request { stream_name: stream, config };
-        let reply: Reply = self.api(&format!("CONSUMER.CREATE.{stream}"), &request).await?;
-        Ok(reply.num_pending)
-    }
-
     /// Stores a message.
     pub(super) async fn store(
         &self,
@@ -362,7 +320,7 @@ impl Link {
         }
     }
 
-    async fn api<T: DeserializeOwned>(
+    pub(super) async fn api<T: DeserializeOwned>(
         &self,
         subject: &str,
         body: &impl Serialize,
@@ -376,12 +334,12 @@ impl Link {
 
 /// The time after which a stream that does not answer a direct get is taken for removed: for a
 /// removed stream, a server of version 2.9 does not answer.
-const DIRECT_TIMEOUT: Duration = Duration::from_secs(1);
+pub(super) const DIRECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The status of the reply that ends a batch.
 const END_OF_BATCH: u16 = 204;
 
-fn encode(subject: &str, body: &impl Serialize) -> Result<Bytes, NatsError> {
+pub(super) fn encode(subject: &str, body: &impl Serialize) -> Result<Bytes, NatsError> {
     let body = serde_json::to_vec(body).map_err(|_| NatsError::Reply(subject.into()))?;
     // No request has the body `null`.
     Ok(if body == b"null" { Bytes::new() } else { body.into() })
