@@ -11,4 +11,4 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 export HUB_SIMULATION_SEEDS=${1:-10000}
 echo "hub-simulation: $HUB_SIMULATION_SEEDS seeds"
-cargo test --release -p sockeye-hub --test nothing_is_missed_silently --test presence -- --nocapture
+cargo test --release -p sockeye-hub --test simulation -- --nocapture

@@ -7,5 +7,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 ci/peers.sh
 export SOCKEYE_REQUIRE_PEERS=1
-echo "redis-faults: cargo test -p sockeye-hub --all-features --test redis -- --include-ignored"
-cargo test -p sockeye-hub --all-features --test redis -- --include-ignored
+echo "redis-faults: cargo test -p sockeye-hub --all-features --test it redis:: -- --include-ignored"
+cargo test -p sockeye-hub --all-features --test it redis:: -- --include-ignored

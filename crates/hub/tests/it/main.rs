@@ -2,8 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(all(feature = "bus-kit", any(feature = "nats", feature = "redis")))]
+mod broker;
 mod gated;
 mod support;
+
+mod centrifuge;
+#[cfg(all(feature = "bus-kit", feature = "nats"))]
+mod nats;
+mod protocol_v1;
+#[cfg(all(feature = "bus-kit", feature = "redis"))]
+mod redis;
+mod router;
 
 mod a_melody_program_is_translated;
 mod a_message_published_to_a_room_reaches_its_members;
