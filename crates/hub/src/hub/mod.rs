@@ -192,6 +192,31 @@ impl<S: Send + Sync + 'static> Hub<S> {
     /// [`max_unwritten`](sockeye::push::Server::max_unwritten) bytes, 16 MiB by default: a hub of
     /// many connections should set less. What the program sends to the connection itself counts
     /// for the worker as well, which drops messages beyond the sum.
+    ///
+    /// ```
+    /// use sockeye::push::Callbacks;
+    /// use sockeye_hub::core::UserId;
+    /// use sockeye_hub::{Disconnect, Hub, SessionHandle, SessionOptions};
+    ///
+    /// fn callbacks(hub: Hub) -> Callbacks {
+    ///     Callbacks::new()
+    ///         .on_open(move |connection, request| {
+    ///             let user = UserId::new(&request.query("user").unwrap_or_default());
+    ///             let options = SessionOptions::new().user(user);
+    ///             connection.set_data(hub.attach(connection.handle(), (), options));
+    ///         })
+    ///         .on_message(|connection, message| {
+    ///             if let Some(session) = connection.data::<SessionHandle>() {
+    ///                 session.on_message(&message.into());
+    ///             }
+    ///         })
+    ///         .on_close(|connection, frame| {
+    ///             if let Some(session) = connection.data::<SessionHandle>() {
+    ///                 session.end(&Disconnect::Client(frame.cloned()));
+    ///             }
+    ///         })
+    /// }
+    /// ```
     pub fn attach(
         &self,
         outlet: impl Outlet + 'static,

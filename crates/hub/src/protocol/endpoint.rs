@@ -74,6 +74,24 @@ impl<S: Send + Sync + 'static> Endpoint<S> {
     /// [default protocol](EndpointBuilder::default_protocol) if it has none. Returns when the
     /// connection is over.
     ///
+    /// The server must choose among [`subprotocols`](Self::subprotocols) in the opening handshake:
+    /// without one, a client of `sockeye.hub.v1` is taken for one of the default protocol. In a
+    /// route of axum:
+    ///
+    /// ```
+    /// use axum::extract::State;
+    /// use axum::response::Response;
+    /// use sockeye::axum::WebSocketUpgrade;
+    /// use sockeye::upgrade::Options;
+    /// use sockeye_hub::protocol::Endpoint;
+    ///
+    /// async fn hub(State(endpoint): State<Endpoint>, upgrade: WebSocketUpgrade) -> Response {
+    ///     let subprotocols = Endpoint::<()>::subprotocols().iter().copied();
+    ///     let options = Options::new().subprotocols(subprotocols);
+    ///     upgrade.options(options).on_upgrade(async move |ws| endpoint.serve(ws).await)
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// Same as [`WebSocket::recv`]. A client that breaks the protocol is no error: its connection
     /// is closed.
