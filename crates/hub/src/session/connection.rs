@@ -237,7 +237,7 @@ impl Connection {
         match send(self.outlet()) {
             Ok(()) => Some(Delivered::Done),
             Err(TrySendError::Full(())) => None,
-            Err(TrySendError::Closed(())) => Some(Delivered::Closed),
+            Err(_) => Some(Delivered::Closed),
         }
     }
 
