@@ -58,8 +58,8 @@ pub(super) struct Backlog {
     /// The close frame that this side has sent.
     pub(super) closed: Option<CloseFrame>,
     pub(super) over: bool,
-    /// `true` while the pump sends a publication, and until its next step.
-    pub(super) sending: bool,
+    /// The number of publications, 0 or 1, that the pump has popped and may not have sent.
+    pub(super) unsent: u64,
     /// The sums of the outbox when it was discarded.
     pub(super) counts: Option<Box<OutboxCounts>>,
 }
@@ -121,7 +121,7 @@ impl Backlog {
     }
 
     pub(super) fn next_step(&mut self, now: Instant) -> Step {
-        self.sending = false;
+        self.unsent = 0;
         if let Some(first) = self.first.take() {
             return Step::Send(first);
         }
@@ -133,7 +133,7 @@ impl Backlog {
         match outbox.pop(now) {
             Some(Item::Reply(message)) => Step::Send(message),
             Some(Item::Publication(publication)) => {
-                self.sending = true;
+                self.unsent = 1;
                 Step::Send(publication.payload)
             }
             Some(Item::Dropped(dropped)) => {
@@ -161,7 +161,7 @@ impl Backlog {
         self.first = None;
         if let Some(outbox) = self.outbox.take() {
             let mut counts = outbox.counts();
-            counts.popped -= u64::from(self.sending);
+            counts.popped -= self.unsent;
             self.counts = Some(Box::new(counts));
         }
         self.close = None;

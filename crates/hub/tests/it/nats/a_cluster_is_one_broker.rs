@@ -11,8 +11,10 @@ use sockeye_hub::{Hub, Recovered};
 
 use crate::broker::observer::{Observer, RETENTION, room};
 use crate::nats::server::{NEW, OLD, Programs, Server, options};
+use crate::nats::what_was_stored_is_recovered_after_a_restart::{
+    members, publish, recovered, until,
+};
 use crate::support::hub;
-use crate::nats::what_was_stored_is_recovered_after_a_restart::{members, publish, recovered, until};
 
 /// Returns the link of one more node, once the cluster has elected its leaders.
 async fn link(urls: &str) -> Nats {

@@ -5,8 +5,8 @@ use sockeye_hub::core::history::GapReason;
 use sockeye_hub::{Hub, Recovered};
 
 use crate::nats::server::Server;
-use crate::support::{connect, hub, line};
 use crate::nats::what_was_stored_is_recovered_after_a_restart::{publish, recovered, until};
+use crate::support::{connect, hub, line};
 
 with_each_server!(
     after_a_restart_from_an_old_copy,

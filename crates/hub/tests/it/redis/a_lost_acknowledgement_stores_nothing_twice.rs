@@ -6,8 +6,8 @@ use sockeye_hub::bus::redis::Redis;
 use sockeye_hub::core::history::{Limit, Range};
 use sockeye_hub::core::{Publication, PublicationId, RoomName};
 
-use crate::redis::cluster::{Cluster, until};
 use crate::broker::observer::{Observer, RETENTION, room};
+use crate::redis::cluster::{Cluster, until};
 use crate::redis::proxy::Proxy;
 use crate::redis::server::Server;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use sockeye_hub::bus::redis::Redis;
 use sockeye_hub::{Hub, JoinOptions, Recovered};
 
-use crate::redis::cluster::{Cluster, until};
 use crate::broker::presence::{members, nobody_leaves, nodes, publications_arrive};
+use crate::redis::cluster::{Cluster, until};
 use crate::support::{connect, hub, line};
 
 #[tokio::test]

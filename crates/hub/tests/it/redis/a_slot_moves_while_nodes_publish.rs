@@ -7,9 +7,9 @@ use sockeye_hub::bus::{Bus, BusEvent};
 use sockeye_hub::core::history::{Limit, Range};
 use sockeye_hub::{Hub, JoinOptions, Recovered};
 
-use crate::redis::cluster::{Cluster, until};
 use crate::broker::observer::{Observer, RETENTION, room};
 use crate::broker::one_order::{PUBLISHERS, receive_everything_once, recovers_everything};
+use crate::redis::cluster::{Cluster, until};
 use crate::support::{connect, hub};
 
 /// No server counts as failed because the machine is loaded.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use sockeye_hub::bus::redis::Redis;
 use sockeye_hub::{Hub, JoinOptions, Recovered};
 
-use crate::redis::cluster::Cluster;
 use crate::broker::one_order::{PUBLISHERS, receive_everything_once, recovers_everything};
+use crate::redis::cluster::Cluster;
 use crate::redis::server::Server;
 use crate::support::{connect, hub};
 

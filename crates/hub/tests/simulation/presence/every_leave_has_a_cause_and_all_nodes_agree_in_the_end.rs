@@ -5,8 +5,8 @@ use sockeye_hub::core::presence::Profile;
 
 use crate::presence::bus::{Bus, Faults};
 use crate::presence::rng::Rng;
-use crate::seeds;
 use crate::presence::world::{Plan, World};
+use crate::seeds;
 
 /// Seeds of an ordinary test run. `HUB_SIMULATION_SEEDS` sets another number, and
 /// `HUB_SIMULATION_SEED` runs a single one.
@@ -41,7 +41,9 @@ impl Drop for Report {
         if thread::panicking() {
             let seed = self.0;
             eprintln!("failed with seed {seed}; to run it again:");
-            eprintln!("HUB_SIMULATION_SEED={seed} cargo test -p sockeye-hub --test simulation presence");
+            eprintln!(
+                "HUB_SIMULATION_SEED={seed} cargo test -p sockeye-hub --test simulation presence"
+            );
         }
     }
 }
