@@ -185,6 +185,10 @@ impl Server {
             .status()
             .unwrap();
         assert!(kill.success());
+        // Threads that run at this moment stop a little later, and may still answer.
+        while name == "STOP" && has_running_thread(id) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
@@ -200,6 +204,16 @@ fn spawn(program: &Path, port: &str, folder: &Path, arguments: &[String]) -> Chi
     command.args(["-a", "127.0.0.1", "-p", port]).args(arguments);
     command.arg("--ports_file_dir").arg(folder.join("ports")).arg("-sd").arg(folder.join("js"));
     command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap()
+}
+
+/// Returns whether a thread of a process is not stopped, as far as the system tells it.
+fn has_running_thread(process: u32) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else { return false };
+    threads.flatten().any(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // The state follows the name, which is in parentheses.
+        stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with('T'))
+    })
 }
 
 /// Returns options by which a server reserves little of the disk.
