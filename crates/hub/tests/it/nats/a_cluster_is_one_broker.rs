@@ -81,8 +81,8 @@ async fn misses_nothing(programs: Programs) {
     }
 }
 
-/// Nodes of different servers create a stream at the same moment: servers of version 2.9 may then
-/// disagree about the time of its creation, also after elections.
+/// Nodes of different servers create a stream at the same moment: servers before 2.14.5 may then
+/// disagree about the time of its creation, also after restarts.
 async fn has_one_epoch(programs: Programs) {
     let Some(mut servers) = Server::start_cluster(programs).await else { return };
     ready(&servers).await;
