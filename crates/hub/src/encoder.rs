@@ -44,10 +44,9 @@ pub trait Encoder: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// Encodes the changes of a room's presence, for the sessions that joined it with
-    /// [`JoinOptions::presence`](crate::JoinOptions::presence). A protocol that tells users only
-    /// returns `None` for changes of sessions alone: a user leaves some seconds after its last
-    /// session. Default: none.
+    /// Encodes the changes of a room's presence, for members that are
+    /// [told](crate::JoinOptions::presence). A protocol that tells users only returns `None` for
+    /// changes of sessions alone: a user leaves some seconds after its last session. Default: none.
     fn presence(&self, room: &RoomName, diff: &PresenceDiff) -> Option<Message> {
         None
     }
