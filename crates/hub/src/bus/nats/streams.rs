@@ -17,10 +17,15 @@ use super::subjects::{Class, Subjects};
 use crate::bus::BusError;
 use crate::core::Epoch;
 use crate::core::history::ID_WINDOW;
+use crate::random;
 
 /// The number of times that the record of an epoch is sought. Of several nodes that store one at
 /// the same moment, all but one fail and find it the second time.
 const EPOCH_ATTEMPTS: usize = 3;
+
+/// The bound of the random time that a node waits before it creates a stream, in milliseconds.
+/// Chosen: a creation takes some three milliseconds.
+const MAX_CREATION_DELAY: u64 = 500;
 
 /// The streams of the hub, one for each retention of its rooms.
 #[derive(Debug)]
@@ -113,10 +118,7 @@ impl Streams {
         class: Class,
     ) -> Result<Arc<RoomStream>, Failure> {
         let config = self.config(subjects, class);
-        let info = match link.stream_info(&config.name).await {
-            Err(Failure::NoStream) => link.create_stream(&config).await?,
-            info => info?,
-        };
+        let info = info_or_create(link, &config).await?;
         let stream = RoomStream {
             name: config.name.clone(),
             class,
@@ -174,10 +176,7 @@ impl RoomStream {
         let mut checks = self.checks.lock().await;
         if checks.answered < wanted {
             let number = self.started.fetch_add(1, Ordering::AcqRel) + 1;
-            let info = match link.stream_info(&self.name).await {
-                Err(Failure::NoStream) => link.create_stream(&self.config).await?,
-                info => info?,
-            };
+            let info = info_or_create(link, &self.config).await?;
             self.look(link, &info, &mut checks.seen).await?;
             checks.answered = number;
         }
@@ -256,6 +255,24 @@ impl RoomStream {
         headers.insert("Nats-Expected-Stream", &*self.name);
         headers.insert("Nats-Expected-Last-Subject-Sequence", last.to_string());
         Ok(link.store(subject, headers, payload).await?.seq)
+    }
+}
+
+/// Returns the properties of a stream, which is created if there is none.
+///
+/// Servers of version 2.9 break a stream that several nodes create at the same moment: it
+/// acknowledges messages, and neither keeps nor republishes them. So a node waits for a random time
+/// before it creates a stream, in which another may have done so.
+async fn info_or_create(link: &Link, config: &StreamConfig) -> Result<StreamInfo, Failure> {
+    match link.stream_info(&config.name).await {
+        Err(Failure::NoStream) => {}
+        info => return info,
+    }
+    let wait = Duration::from_millis(random::bits() % MAX_CREATION_DELAY);
+    tokio::time::sleep(wait).await;
+    match link.stream_info(&config.name).await {
+        Err(Failure::NoStream) => link.create_stream(config).await,
+        info => info,
     }
 }
 
