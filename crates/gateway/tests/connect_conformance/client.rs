@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Method, Request, Response, Version};
 use http_body::{Body as _, Frame};
@@ -132,7 +132,10 @@ impl Call<'_> {
         }
         let mut frame = BytesMut::new();
         Envelope::encode(u8::from(is_compressed), &message, &mut frame).unwrap();
-        frame.freeze()
+        match self.permutation.protocol {
+            Protocol::GrpcWebText => STANDARD.encode(frame).into(),
+            _ => frame.freeze(),
+        }
     }
 
     fn get_target(self) -> String {
@@ -185,16 +188,16 @@ impl Call<'_> {
                     headers.extend([(encoding, gzip.clone()), (accept, gzip)]);
                 }
             }
-            Protocol::Grpc | Protocol::GrpcWeb => {
+            Protocol::Grpc | Protocol::GrpcWeb | Protocol::GrpcWebText => {
                 let timeout = request.timeout_ms.map(|timeout| format!("{timeout}m"));
                 headers.extend(timeout.map(|timeout| ("grpc-timeout", timeout)));
-                if *protocol == Protocol::Grpc {
-                    headers.push(("content-type", format!("application/grpc+{codec}")));
-                    headers.push(("te", "trailers".to_owned()));
-                } else {
-                    headers.push(("content-type", format!("application/grpc-web+{codec}")));
-                    headers.push(("x-grpc-web", "1".to_owned()));
-                }
+                let (content_type, other) = match protocol {
+                    Protocol::GrpcWeb => ("application/grpc-web", ("x-grpc-web", "1")),
+                    Protocol::GrpcWebText => ("application/grpc-web-text", ("x-grpc-web", "1")),
+                    _ => ("application/grpc", ("te", "trailers")),
+                };
+                headers.push(("content-type", format!("{content_type}+{codec}")));
+                headers.push((other.0, other.1.to_owned()));
                 if *is_compressed {
                     headers
                         .extend([("grpc-encoding", gzip.clone()), ("grpc-accept-encoding", gzip)]);

@@ -3,7 +3,8 @@
 use std::io::Read as _;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use bytes::Bytes;
 use flate2::read::GzDecoder;
 use http::response::Parts;
 use http::{HeaderMap, Response};
@@ -29,6 +30,8 @@ pub(crate) struct Reply<'a> {
     permutation: &'a Permutation,
     head: Parts,
     body: Incoming,
+    /// Base64 that is no whole group.
+    text: Vec<u8>,
     decoder: EnvelopeDecoder,
     result: CallResponse,
     is_over: bool,
@@ -44,14 +47,15 @@ impl<'a> Reply<'a> {
         let format = match permutation.protocol {
             Protocol::Connect => EnvelopeFormat::Connect,
             Protocol::Grpc => EnvelopeFormat::Grpc,
-            Protocol::GrpcWeb => EnvelopeFormat::GrpcWeb,
+            Protocol::GrpcWeb | Protocol::GrpcWebText => EnvelopeFormat::GrpcWeb,
         };
         let result = CallResponse {
             http_status_code: Some(head.status.as_u16().into()),
             ..CallResponse::default()
         };
         let decoder = EnvelopeDecoder::new(format, LIMIT);
-        Self { schema, permutation, head, body, decoder, result, is_over: false }
+        let text = Vec::new();
+        Self { schema, permutation, head, body, text, decoder, result, is_over: false }
     }
 
     /// Reads the rest of the response.
@@ -99,7 +103,7 @@ impl<'a> Reply<'a> {
             };
             let frame = frame.map_err(|error| format!("the stream was cut off: {error:?}"))?;
             match frame.into_data() {
-                Ok(data) => self.decoder.push(data),
+                Ok(data) => self.push(data)?,
                 Err(frame) => {
                     let trailers = frame.into_trailers().unwrap_or_default();
                     if self.permutation.protocol != Protocol::Grpc {
@@ -111,6 +115,21 @@ impl<'a> Reply<'a> {
                 }
             }
         }
+    }
+
+    fn push(&mut self, data: Bytes) -> Result<(), String> {
+        if self.permutation.protocol != Protocol::GrpcWebText {
+            self.decoder.push(data);
+            return Ok(());
+        }
+        // Each piece may have its own padding, so that groups are decoded by themselves.
+        self.text.extend_from_slice(&data);
+        let mut decoded = Vec::new();
+        for group in self.text.drain(..self.text.len() / 4 * 4).collect::<Vec<_>>().chunks(4) {
+            decoded.extend(STANDARD.decode(group).map_err(|error| error.to_string())?);
+        }
+        self.decoder.push(decoded.into());
+        Ok(())
     }
 
     fn envelope(&mut self, envelope: &Envelope) -> Result<bool, String> {
@@ -310,6 +329,7 @@ impl<'a> Reply<'a> {
             (Protocol::Connect, Codec::Json) => "application/connect+json",
             (Protocol::Grpc, _) => "application/grpc",
             (Protocol::GrpcWeb, _) => "application/grpc-web",
+            (Protocol::GrpcWebText, _) => "application/grpc-web-text",
         }
     }
 

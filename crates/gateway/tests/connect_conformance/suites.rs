@@ -12,12 +12,27 @@ use crate::yaml;
 /// Maximum length of a request in the cases with a limit, in bytes: that of the suite's own runner.
 pub(crate) const REQUEST_LIMIT: u32 = 200 * 1024;
 
-/// The protocols, in the order of their numbers from 1.
+/// The protocols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Connect,
     Grpc,
     GrpcWeb,
+    /// gRPC-Web in base64, which the suite does not know: its cases of gRPC-Web are run.
+    GrpcWebText,
+}
+
+impl Protocol {
+    const ALL: [Self; 4] = [Self::Connect, Self::Grpc, Self::GrpcWeb, Self::GrpcWebText];
+
+    /// Returns the number of the protocol in the suite.
+    fn number(self) -> i32 {
+        match self {
+            Self::Connect => 1,
+            Self::Grpc => 2,
+            Self::GrpcWeb | Self::GrpcWebText => 3,
+        }
+    }
 }
 
 /// The gateways before which a case is run.
@@ -73,13 +88,12 @@ pub(crate) fn load(schema: &Schema) -> (usize, Vec<Permutation>) {
 fn expand(suite: &TestSuite, permutations: &mut Vec<Permutation>) {
     let is_relevant =
         |relevant: &[i32], number: i32| relevant.is_empty() || relevant.contains(&number);
-    let protocols = [Protocol::Connect, Protocol::Grpc, Protocol::GrpcWeb];
-    for (number, protocol) in (1..).zip(protocols) {
+    for protocol in Protocol::ALL {
         for version in 1..=2 {
             for codec in 1..=CODEC_JSON {
                 for compression in 1..=2 {
                     let is_possible = protocol != Protocol::Grpc || version == 2;
-                    let is_relevant = is_relevant(&suite.relevant_protocols, number)
+                    let is_relevant = is_relevant(&suite.relevant_protocols, protocol.number())
                         && is_relevant(&suite.relevant_http_versions, version)
                         && is_relevant(&suite.relevant_codecs, codec)
                         && is_relevant(&suite.relevant_compressions, compression);
@@ -112,7 +126,10 @@ impl Form {
         let Self { protocol, is_http2, codec, is_compressed } = self;
         for case in &suite.test_cases {
             let mut request = case.request.clone().unwrap();
-            if request.stream_type() == StreamType::FullDuplex && !is_http2 {
+            let is_impossible = request.stream_type() == StreamType::FullDuplex && !is_http2;
+            // A request that a case spells has no other form.
+            let is_spelled = protocol == Protocol::GrpcWebText && request.raw_request.is_some();
+            if is_impossible || is_spelled {
                 continue;
             }
             for (message, size) in request.request_messages.iter_mut().zip(&case.expand_requests) {
