@@ -8,6 +8,7 @@
 
 pub mod auth;
 pub mod catalog;
+mod console;
 pub mod deadline;
 pub mod descriptor;
 pub mod dialect;
@@ -15,11 +16,13 @@ pub mod dispatch;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod json_object;
 pub mod metadata;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 #[cfg(not(feature = "metrics"))]
 mod metrics;
+mod openapi;
 mod protobuf;
 mod rate_limit;
 pub mod record;

@@ -11,10 +11,12 @@
 
 mod build;
 mod conflict;
+mod documents;
 mod refresh;
 mod routes;
 mod schema;
 mod source;
+pub(crate) mod types;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,11 +24,12 @@ use std::sync::Arc;
 
 use http::uri::PathAndQuery;
 
-use crate::descriptor::{Idempotency, MessageId, Method, Pool};
+use crate::descriptor::{Idempotency, MessageId, Method, Pool, Service};
 use crate::route::Router;
 use crate::upstream::Upstream;
 
 pub use conflict::{RouteConflict, RouteConflicts};
+pub(crate) use documents::Documents;
 pub(crate) use refresh::Catalogs;
 pub use routes::{RouteBody, RouteTarget};
 pub use schema::Schema;
@@ -49,6 +52,7 @@ pub struct Catalog {
     upstreams: usize,
     /// Number of the catalog among those since the start.
     generation: u64,
+    documents: Documents,
 }
 
 /// The upstream of a service.
@@ -78,6 +82,18 @@ impl Catalog {
     /// Returns all methods, in no order.
     pub fn methods(&self) -> impl ExactSizeIterator<Item = &Arc<MethodEntry>> {
         self.methods.values()
+    }
+
+    /// Returns all methods by service, in the order of their declarations.
+    pub(crate) fn methods_in_order(&self) -> Vec<&Arc<MethodEntry>> {
+        let mut methods: Vec<_> = self.methods.values().collect();
+        methods.sort_unstable_by_key(|method| (method.service_name(), method.method));
+        methods
+    }
+
+    /// Returns the documents that describe this catalog.
+    pub(crate) fn documents(&self) -> &Documents {
+        &self.documents
     }
 
     /// Returns the upstream of a native call, by the path. Services that no upstream describes go
@@ -146,12 +162,17 @@ impl MethodEntry {
 
     /// Returns the descriptor.
     pub fn descriptor(&self) -> &Method {
-        &self.pool().services()[self.service].methods[self.method]
+        &self.service().methods[self.method]
+    }
+
+    /// Returns the descriptor of the service.
+    pub(crate) fn service(&self) -> &Service {
+        &self.pool().services()[self.service]
     }
 
     /// Returns the full name of the service.
     pub fn service_name(&self) -> &str {
-        &self.pool().services()[self.service].full_name
+        &self.service().full_name
     }
 
     /// Returns the type of requests.

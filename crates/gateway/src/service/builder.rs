@@ -7,6 +7,7 @@ use std::time::Duration;
 use sockeye::upgrade::{OriginPolicy, TrustedProxies};
 use tokio::sync::Semaphore;
 
+use super::documents::DocumentSettings;
 use super::lifecycle::Lifecycle;
 use super::websocket::{PacketRoutes, SocketSettings};
 use super::{Gateway, Inner};
@@ -52,6 +53,7 @@ pub(super) struct Settings {
     pub(super) proxies: TrustedProxies,
     pub(super) max_message_length: u32,
     pub(super) timeouts: TimeoutLimits,
+    pub(super) documents: DocumentSettings,
     pub(super) parse: ParseOptions,
     pub(super) print: PrintOptions,
     pub(super) array_streams: bool,
@@ -91,6 +93,7 @@ impl Builder {
             proxies: TrustedProxies::default(),
             max_message_length: DEFAULT_MAX_MESSAGE_LENGTH,
             timeouts: TimeoutLimits::default(),
+            documents: DocumentSettings::default(),
             parse: ParseOptions::default(),
             print: PrintOptions::rest(),
             array_streams: false,
@@ -171,6 +174,23 @@ impl Builder {
     /// 10,000.
     pub fn max_calls(self, calls: usize) -> Self {
         Self { max_calls: calls, ..self }
+    }
+
+    /// Sets whether `/console/` is a page on which people call the services. Only pages of the
+    /// gateway's own origin can read it. Default: `false`.
+    ///
+    /// It shows all services and types, and why services could not be learned, to everybody who can
+    /// reach the gateway.
+    pub fn console(mut self, console: bool) -> Self {
+        self.settings.documents.console = console;
+        self
+    }
+
+    /// Sets whether `/openapi.json` describes the JSON over HTTP in OpenAPI 3.1. The document
+    /// follows the services as they change. Default: `false`.
+    pub fn openapi(mut self, openapi: bool) -> Self {
+        self.settings.documents.openapi = openapi;
+        self
     }
 
     /// Sets how JSON is read. Default: [`ParseOptions::default`].

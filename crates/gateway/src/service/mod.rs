@@ -5,6 +5,7 @@ mod builder;
 mod call;
 mod compression;
 mod connect;
+mod documents;
 mod error;
 mod grpc;
 mod grpc_web;
@@ -214,6 +215,9 @@ impl Inner {
         gateway: &Gateway,
         request: Request<RequestBody>,
     ) -> Response<Body> {
+        if let Some(answer) = self.document(&request) {
+            return answer;
+        }
         let refusal = origin::refuse(&self.settings.origins, &request);
         // A page of another origin does not learn why.
         let cors = refusal.is_none().then(|| origin::Cors::of(&request));

@@ -62,6 +62,7 @@ pub use parse::{body_to_wire, json_to_wire};
 pub use path::FieldPath;
 pub use print::{field_to_json, wire_to_json};
 pub use rewrite::rewrite_wire;
+pub(crate) use tables::Shape;
 pub use tables::Tables;
 
 #[cfg(test)]

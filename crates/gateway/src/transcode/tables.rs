@@ -31,7 +31,7 @@ pub(super) struct MessageTable {
 
 /// The form of a message in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// An object with a member for each field.
     Object,
     Any,
@@ -122,6 +122,14 @@ impl Tables {
     /// If the id is of another pool that has more messages.
     pub fn full_name(&self, id: MessageId) -> &str {
         &self.message(id).full_name
+    }
+
+    /// Returns the form of a message in JSON.
+    ///
+    /// # Panics
+    /// If the id is of another pool that has more messages.
+    pub(crate) fn shape(&self, id: MessageId) -> Shape {
+        self.message(id).shape
     }
 
     #[inline]
