@@ -45,6 +45,26 @@ async fn ready(servers: &[Server]) -> String {
     urls
 }
 
+/// Waits until all servers have what a stream has stored: one of them may be killed then. Without
+/// it, servers of version 2.9 may elect no leader any more.
+async fn all_current(servers: &[Server], retention: &Retention) {
+    let stream = format!("hub_{}-{}ms", retention.count, retention.age.as_millis());
+    let subject = format!("$JS.API.STREAM.INFO.{stream}");
+    let current = async {
+        loop {
+            // While there is no leader, nobody may answer.
+            let info = servers[0].request(&subject, "");
+            match tokio::time::timeout(Duration::from_secs(2), info).await {
+                Ok(info) if info.contains("\"leader\":") && !info.contains("\"current\":false") => {
+                    return;
+                }
+                _ => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), current).await.expect("within a minute");
+}
+
 async fn keeps_the_contract(programs: Programs) {
     let Some(servers) = Server::start_cluster(programs).await else { return };
     let urls = ready(&servers).await;
@@ -64,12 +84,13 @@ async fn misses_nothing(programs: Programs) {
     let nodes: [Hub; 2] =
         [hub().bus(link(&urls).await).build(), hub().bus(link(&urls).await).build()];
     let (mut members, seen) = members(&nodes).await;
-    for server in &mut servers {
-        server.kill().await;
+    for index in 0..servers.len() {
+        all_current(&servers, &RETENTION).await;
+        servers[index].kill().await;
         for number in 0..20 {
             publish(&nodes[number % 2], &format!("missed {number}")).await;
         }
-        server.restart().await;
+        servers[index].restart().await;
         for (client, _) in &mut members {
             // One that was not acknowledged is published twice: the test gives no ids.
             let told = until(client, "missed 19").await;
@@ -92,7 +113,7 @@ async fn has_one_epoch(programs: Programs) {
     }
     let room = room("log");
     let mut epochs = Vec::new();
-    for count in 1..=5 {
+    for count in 1..=3 {
         let retention = Retention { count, ..RETENTION };
         let [first, second, third] = &nodes[..] else { panic!("three nodes") };
         let (first, second, third) = tokio::join!(
@@ -103,9 +124,12 @@ async fn has_one_epoch(programs: Programs) {
         assert_eq!((first, first), (second, third), "stream {count}");
         epochs.push((retention, first));
     }
-    for server in &mut servers {
-        server.kill().await;
-        server.restart().await;
+    for index in 0..servers.len() {
+        for (retention, _) in &epochs {
+            all_current(&servers, retention).await;
+        }
+        servers[index].kill().await;
+        servers[index].restart().await;
         for (retention, expected) in &epochs {
             for node in &nodes {
                 assert_eq!(epoch(node, &room, retention).await, *expected);
