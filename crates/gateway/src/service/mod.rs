@@ -21,6 +21,7 @@ mod reply_body;
 mod request_body;
 mod scope;
 mod transcoder;
+mod unread;
 mod websocket;
 
 use std::convert::Infallible;
@@ -203,7 +204,7 @@ impl Gateway {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        self.current().handle(self, request.map(body::boxed)).await
+        self.current().handle(self, unread::read_to_end(request)).await
     }
 }
 

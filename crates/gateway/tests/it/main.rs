@@ -14,6 +14,7 @@ mod calls_share_a_websocket;
 mod clients_that_vanish_leave_nothing;
 mod connect_is_spoken;
 mod connect_requests_are_checked;
+mod early_responses_keep_the_connection;
 mod forms_are_queries;
 mod frames;
 mod grpc_passes_through;
