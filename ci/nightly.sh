@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Runs the checks that take too long for .ci/run, one after the other, and continues after a
 # failure: the generated code, the oldest compiler, the whole of Autobahn's suite, all foreign peers
-# and proxies, Firefox, every combination of permessage-deflate's parameters with each peer, the size
-# of the demo's client, the latency of calls from browsers, the models of the queues, the simulation
-# of the hub's rooms, its faults with real brokers, the failovers of Redis, protobuf's conformance
-# suite, the fuzz targets for a minute each and the soak.
+# and proxies, those of the gateway, Firefox, every combination of permessage-deflate's parameters
+# with each peer, the size of the demo's client, the latency of calls from browsers, the models of
+# the queues, the simulation of the hub's rooms, its faults with real brokers, the failovers of
+# Redis, protobuf's conformance suite, the fuzz targets for a minute each and the soak.
 #
 #   ci/nightly.sh                    all of it
 #   ci/nightly.sh compatibility soak the steps named
@@ -13,7 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=(
-  codegen msrv conformance compatibility attacks browsers combinations demo latency models
+  codegen msrv conformance compatibility gateway-peers attacks browsers combinations demo latency models
   hub-simulation hub-faults redis-faults protobuf-conformance fuzz soak
 )
 table=()
@@ -25,6 +25,7 @@ for step in "${steps[@]}"; do
   msrv) command=(ci/msrv.sh) ;;
   conformance) command=(ci/conformance.sh) ;;
   compatibility) command=(ci/compatibility.sh) ;;
+  gateway-peers) command=(ci/gateway-peers.sh) ;;
   attacks) command=(ci/attacks.sh) ;;
   browsers) command=(ci/browsers.sh) ;;
   combinations) command=(env SOCKEYE_ALL_COMBINATIONS=1 ci/test.sh -p sockeye --test it on_every_) ;;
