@@ -19,13 +19,17 @@ struct Definitions {
     descriptors: bool,
 }
 
-const DEFINITIONS: [Definitions; 3] = [
+/// The folder of the definitions that others import: the options of HTTP rules.
+const IMPORTS: &str = "crates/gateway/testing/proto";
+
+const DEFINITIONS: [Definitions; 4] = [
     Definitions {
         folder: "crates/gateway/testing",
         files: &["echo.proto", "reflection_v1.proto", "reflection_v1alpha.proto", "health.proto"],
         descriptors: true,
     },
     Definitions { folder: "crates/grpc/testing", files: &["testing.proto"], descriptors: false },
+    Definitions { folder: "demo/library", files: &["library.proto"], descriptors: true },
     Definitions { folder: "demo/service", files: &["demo.proto"], descriptors: false },
 ];
 
@@ -59,9 +63,13 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(status)
 }
 
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
 impl Definitions {
     fn folder(&self) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(self.folder)
+        repository().join(self.folder)
     }
 
     /// Generates into a folder of the build, and returns the files.
@@ -70,7 +78,8 @@ impl Definitions {
             Path::new(env!("CARGO_MANIFEST_DIR")).join("target/generated").join(self.folder);
         let _ = fs::remove_dir_all(&output);
         fs::create_dir_all(&output)?;
-        let mut compiler = protox::Compiler::new([self.folder().join("proto")])?;
+        let imports = repository().join(IMPORTS);
+        let mut compiler = protox::Compiler::new([self.folder().join("proto"), imports])?;
         compiler.include_imports(true).include_source_info(true).open_files(self.files)?;
         if self.descriptors {
             fs::write(output.join("descriptors.bin"), compiler.encode_file_descriptor_set())?;
