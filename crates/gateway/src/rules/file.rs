@@ -46,6 +46,8 @@ pub struct RuleFile {
 pub struct RuleFileError {
     /// The line, from 1, if the error has a place.
     pub line: Option<usize>,
+    /// The column, in characters from 1, if the error has a place.
+    pub column: Option<usize>,
     /// The description of what is wrong, and of what was expected.
     pub message: Box<str>,
 }
@@ -119,11 +121,9 @@ impl RuleFile {
     /// [`RuleFileError`] if the text is not TOML, has unknown keys or values of wrong types, or has
     /// a selector that cannot be the name of a method.
     pub fn from_toml(text: &str) -> Result<Self, RuleFileError> {
-        let line =
-            |position: usize| 1 + text.bytes().take(position).filter(|byte| *byte == b'\n').count();
-        let file: File = toml::from_str(text).map_err(|error| RuleFileError {
-            line: error.span().map(|span| line(span.start)),
-            message: error.message().into(),
+        let file: File = toml::from_str(text).map_err(|error| {
+            let place = error.span().map(|span| place(text, span.start));
+            RuleFileError::new(place, error.message())
         })?;
         let Some(http) = file.http else { return Ok(Self::default()) };
         let mut rules = Self {
@@ -131,7 +131,7 @@ impl RuleFile {
             ..Self::default()
         };
         for rule in http.rules {
-            let line = line(rule.selector.span().start);
+            let (line, column) = place(text, rule.selector.span().start);
             let selector = rule.selector.get_ref();
             let name = selector.strip_prefix('.').unwrap_or(selector);
             if !is_method_name(name) {
@@ -139,7 +139,7 @@ impl RuleFile {
                     "the selector {selector:?} must be the full name of a method, \
                      package.Service.Method, without wildcards"
                 );
-                return Err(RuleFileError { line: Some(line), message: message.into() });
+                return Err(RuleFileError::new(Some((line, column)), &message));
             }
             rules.insert(line, name.into(), rule);
         }
@@ -230,6 +230,14 @@ fn pattern(
     if all.next().is_some() { Err(SecondPattern) } else { Ok(first) }
 }
 
+/// Returns the line and the column of an offset in a text, both from 1.
+fn place(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (line, column)
+}
+
 /// Reports whether a text has the form of `Service.Method` with or without a package.
 fn is_method_name(text: &str) -> bool {
     let is_identifier = |part: &str| {
@@ -239,10 +247,17 @@ fn is_method_name(text: &str) -> bool {
     text.contains('.') && text.split('.').all(is_identifier)
 }
 
+impl RuleFileError {
+    fn new(place: Option<(usize, usize)>, message: &str) -> Self {
+        let (line, column) = place.unzip();
+        Self { line, column, message: message.into() }
+    }
+}
+
 impl fmt::Display for RuleFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(line) = self.line {
-            write!(f, "line {line}: ")?;
+        if let (Some(line), Some(column)) = (self.line, self.column) {
+            write!(f, "line {line}, column {column}: ")?;
         }
         f.write_str(&self.message)
     }

@@ -198,6 +198,8 @@ fn a_file_that_cannot_be_read_is_an_error_with_its_line() {
         let error = RuleFile::from_toml(text).unwrap_err();
         assert_eq!(error.line, Some(line), "{text}: {error}");
     }
+    let error = RuleFile::from_toml("[[http.rules]]\nselector = \"C\"").unwrap_err();
+    assert_eq!((error.line, error.column), (Some(2), Some(12)));
     assert_eq!(RuleFile::from_toml(""), Ok(RuleFile::default()));
 }
 

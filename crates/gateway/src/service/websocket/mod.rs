@@ -156,6 +156,10 @@ impl Inner {
 async fn serve(gateway: Gateway, dialect: SocketDialect, head: Parts, socket: WebSocket) {
     // The address behind trusted proxies: inside of a tunnel, the client writes all headers.
     let peer = socket.peer_addr();
+    // A server may count its connections and streams by values that it adds to requests. The socket
+    // keeps them, but not the scope of the request, which has ended.
+    let mut kept = head.extensions.clone();
+    kept.remove::<CallScope>();
     let head = handshake::of_calls(head, peer);
     match dialect {
         SocketDialect::Calls => calls::serve(gateway, head, socket).await,
@@ -166,6 +170,7 @@ async fn serve(gateway: Gateway, dialect: SocketDialect, head: Parts, socket: We
         SocketDialect::Packets => packets::serve(gateway, head, socket).await,
         SocketDialect::Tunnel => tunnel::serve(gateway, peer, socket).await,
     }
+    drop(kept);
 }
 
 /// Removes the parameter `method`, which names the HTTP method of a route, from a query: it is no
