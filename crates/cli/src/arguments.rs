@@ -2,6 +2,7 @@
 
 use clap::{ArgAction, Parser, Subcommand};
 
+use crate::commands::gateway::{self, GatewayArguments, ParseError};
 use crate::commands::serve::Serve;
 
 /// WebSocket tools for the command line.
@@ -12,7 +13,8 @@ use crate::commands::serve::Serve;
     arg_required_else_help = true,
     disable_help_subcommand = true,
     max_term_width = 100,
-    after_help = "Run `sockeye serve` and open the address it prints in a browser."
+    after_help = "Run `sockeye serve`, or `sockeye gateway --demo`, and open the address it prints \
+                  in a browser."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -25,7 +27,21 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Serve(Serve),
+    Gateway(Box<GatewayArguments>),
+    Serve(Box<Serve>),
+}
+
+/// Parses the command line of the process.
+///
+/// # Errors
+/// When the file of `--config` or a variable of the environment cannot be used. Other mistakes end
+/// the process with an explanation, and so does `--help`.
+pub(crate) fn parse() -> anyhow::Result<Arguments> {
+    let line: Vec<_> = std::env::args_os().collect();
+    gateway::parse(&line).or_else(|error| match error {
+        ParseError::Line(error) => error.exit(),
+        ParseError::Setting(error) => Err(error),
+    })
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
 //! The commands of the program, each with its arguments.
 
+pub(crate) mod gateway;
 pub(crate) mod serve;

@@ -2,10 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::arguments::{Arguments, Command};
-use crate::commands::serve;
+use crate::commands::{gateway, serve};
 
 mod allocator;
 mod arguments;
@@ -16,7 +14,7 @@ mod units;
 
 fn main() -> ExitCode {
     allocator::set_up();
-    match run(Arguments::parse()) {
+    match arguments::parse().and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sockeye: {error:#}");
@@ -28,6 +26,7 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     logs::start(arguments.verbose)?;
     match arguments.command {
+        Command::Gateway(options) => gateway::run(*options),
         Command::Serve(options) => serve::run(&options),
     }
 }

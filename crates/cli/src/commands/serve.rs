@@ -1,22 +1,19 @@
 //! `sockeye serve`: runs the server, and shuts it down gracefully.
 
-use std::io::Write;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use sockeye::Shutdown;
 use sockeye::upgrade::TcpAcceptor;
-use sockeye::{Drain, Shutdown};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
 use crate::allocator;
-use crate::host::connection::ConnectionConfig;
+use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
 use crate::host::shutdown::TerminationSignals;
-use crate::host::{hosts, listen, metrics, plain, proxies, tls};
+use crate::host::{hosts, listen, metrics, proxies, runtime, tls};
 
 pub(crate) use self::arguments::Serve;
 
@@ -39,14 +36,7 @@ const MIN_HUB_TIMEOUT: Duration = Duration::from_secs(1);
 /// pattern cannot be parsed, the bus cannot be reached. A failure of one connection is logged and
 /// ends that connection only.
 pub(crate) fn run(options: &Serve) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the threads of the server")?;
-    let result = runtime.block_on(serve(options));
-    // Connections that did not stop within --shutdown-timeout are not waited for a second time.
-    runtime.shutdown_background();
-    result
+    runtime::run(serve(options))
 }
 
 async fn serve(options: &Serve) -> anyhow::Result<()> {
@@ -69,23 +59,11 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
             return Ok(());
         }
     };
-    print_address(address, tls.is_some());
+    listen::announce(address, tls.is_some());
 
-    let server = Server {
-        router: hosts::check_requests(
-            routes::router(echo, &hub, metrics, options.max_message),
-            hosts.clone(),
-        ),
-        connection_config: ConnectionConfig {
-            handshake_timeout: hosting.handshake_timeout,
-            write_timeout: hosting.write_timeout,
-            trusted_proxies: proxies,
-            tls_acceptor: tls.map(TlsAcceptor::from),
-            plain_router: hosts::check_requests(plain::router(), hosts),
-        },
-        slots: Arc::new(Semaphore::new(hosting.max_connections)),
-        drain: Drain::new(),
-    };
+    let router = routes::router(echo, &hub, metrics, options.max_message);
+    let tls = tls.map(TlsAcceptor::from).map(Reloadable::new);
+    let server = Server::new(hosting, router, &Reloadable::new(Arc::new(hosts)), proxies, tls);
     tokio::select! {
         () = server.accept_all(TcpAcceptor::new(listener)) => {}
         () = allocator::trim_after_changes() => {}
@@ -111,13 +89,4 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Prints the URL of the server, for users to open and programs to parse.
-fn print_address(address: SocketAddr, tls: bool) {
-    let url = listen::url(address, tls);
-    // A closed standard output is no reason to stop serving.
-    let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "Sockeye listens on {url}").and_then(|()| out.flush());
-    info!(%address, tls, "started");
 }

@@ -86,7 +86,7 @@ pub(crate) struct Hosting {
 }
 
 /// The headers in which proxies report a client's address.
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ClientHeader {
     /// X-Forwarded-For, as most proxies write it
     XForwardedFor,

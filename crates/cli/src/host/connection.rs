@@ -25,6 +25,7 @@ use tokio_rustls::server::TlsStream;
 use tracing::{Instrument as _, debug};
 
 use super::monitored_body::MonitoredBody;
+use super::reloadable::Reloadable;
 use super::shutdown::ConnectionGuard;
 use super::streams::Streams;
 use super::{plain, tls};
@@ -40,7 +41,10 @@ pub(crate) struct ConnectionConfig {
     /// The proxies trusted to report the clients' addresses.
     pub(crate) trusted_proxies: TrustedProxies,
     /// `None` if the server does not use TLS.
-    pub(crate) tls_acceptor: Option<TlsAcceptor>,
+    pub(crate) tls_acceptor: Option<Reloadable<TlsAcceptor>>,
+    /// `true` to serve HTTP/2 without TLS to clients that begin with it (RFC 9113, 3.3). Not with
+    /// TLS.
+    pub(crate) plain_http2: bool,
     /// Answers plain HTTP requests to a TLS port.
     pub(crate) plain_router: Router,
 }
@@ -66,6 +70,15 @@ const STREAM_WINDOW: u32 = 64 * 1024;
 /// bytes, each counted as 256 bytes minus its length, use up half of the window. With this value 56
 /// WebSockets may stall while their client sends messages of 20 bytes, each in its own DATA frame.
 const CONNECTION_WINDOW: u32 = 10 * MAX_STREAMS * STREAM_WINDOW;
+
+/// The beginning of the preface of HTTP/2 (RFC 9113, 3.4) that no request of HTTP/1.1 has: there is
+/// a method `PROPFIND`.
+const HTTP2_BEGIN: &[u8; 3] = b"PRI";
+
+/// Delays before a client's first bytes are looked at again, if they are fewer than
+/// [`HTTP2_BEGIN`]. Chosen: 10,000 such clients cost 10,000 system calls in a second.
+const MIN_PEEK_DELAY: Duration = Duration::from_millis(10);
+const MAX_PEEK_DELAY: Duration = Duration::from_secs(1);
 
 /// Timeout for gRPC calls in progress to complete when the server stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -111,14 +124,20 @@ async fn serve_client(
 ) -> anyhow::Result<()> {
     let (handshake_timeout, write_timeout) = (config.handshake_timeout, config.write_timeout);
     let Some(tls) = config.tls_acceptor else {
-        return serve_http1(
-            WriteTimeout::new(stream, write_timeout),
-            router,
-            guard,
-            handshake_timeout,
-        )
-        .await;
+        let begins_http2 = config.plain_http2
+            && tokio::select! {
+                begins = tokio::time::timeout(handshake_timeout, begins_http2(&stream)) => begins
+                    .context("timed out waiting for a request")??,
+                () = guard.wait_for_shutdown() => return Ok(()),
+            };
+        let stream = WriteTimeout::new(stream, write_timeout);
+        return if begins_http2 {
+            serve_http2(stream, router, guard, handshake_timeout, write_timeout).await
+        } else {
+            serve_http1(stream, router, guard, handshake_timeout).await
+        };
     };
+    let tls = tls.current();
     let accepted = tokio::select! {
         accepted = tokio::time::timeout(handshake_timeout, accept_tls(stream, &tls)) => accepted
             .context("the TLS handshake timed out")?
@@ -143,6 +162,24 @@ async fn serve_client(
             )
             .await
         }
+    }
+}
+
+/// Returns whether a client begins with HTTP/2. Takes nothing from the stream.
+async fn begins_http2(stream: &TcpStream) -> std::io::Result<bool> {
+    let mut begin = [0; HTTP2_BEGIN.len()];
+    let mut delay = MIN_PEEK_DELAY;
+    loop {
+        let length = stream.peek(&mut begin).await?;
+        if length == 0 || begin[..length] != HTTP2_BEGIN[..length] {
+            return Ok(false);
+        }
+        if length == begin.len() {
+            return Ok(true);
+        }
+        // The system cannot wait for more bytes than there are. Clients send these in one packet.
+        tokio::time::sleep(delay).await;
+        delay = MAX_PEEK_DELAY.min(delay * 2);
     }
 }
 

@@ -3,6 +3,7 @@
 //! this machine gets nothing (DNS rebinding).
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use anyhow::Context;
 use axum::Router;
@@ -16,6 +17,7 @@ use sockeye::upgrade::{HostPolicy, Refusal};
 
 use super::Hosting;
 use super::connection::HEAD_SIZE;
+use super::reloadable::Reloadable;
 use super::{listen, tls};
 
 /// Returns the policy that allows the hosts of the server: the loopback names, the listening
@@ -46,16 +48,20 @@ pub(crate) fn policy(options: &Hosting, bound: SocketAddr) -> anyhow::Result<Hos
 
 /// Wraps the router with the checks that every request must pass: its host is allowed, and its head
 /// is within the limit.
-pub(crate) fn check_requests(router: Router, hosts: HostPolicy) -> Router {
+pub(crate) fn check_requests(router: Router, hosts: Reloadable<Arc<HostPolicy>>) -> Router {
     router.layer(middleware::from_fn_with_state(hosts, check))
 }
 
-async fn check(State(hosts): State<HostPolicy>, request: Request, next: Next) -> Response {
+async fn check(
+    State(hosts): State<Reloadable<Arc<HostPolicy>>>,
+    request: Request,
+    next: Next,
+) -> Response {
     if head_length(&request) > HEAD_SIZE as usize {
         let sentence = "The head of this request is too long.\n";
         return (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, sentence).into_response();
     }
-    match check_host(&request, &hosts) {
+    match check_host(&request, &hosts.current()) {
         Ok(()) => next.run(request).await,
         Err(error) => {
             tracing::debug!(error = &error as &dyn std::error::Error, "request refused");

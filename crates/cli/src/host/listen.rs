@@ -1,9 +1,10 @@
 //! The listening address: binds it, and formats it for display.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write as _};
 use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::TcpListener;
+use tracing::info;
 
 /// Listens on `address`, a name or an IP address with its port.
 ///
@@ -28,6 +29,18 @@ fn describe(error: &std::io::Error) -> String {
             .to_owned(),
         _ => error.to_string(),
     }
+}
+
+/// Prints the URL of a server that listens on `address`, for users to open and programs to parse.
+pub(crate) fn announce(address: SocketAddr, tls: bool) {
+    print_line(&format!("Sockeye listens on {}", url(address, tls)));
+    info!(%address, tls, "started");
+}
+
+/// Prints a line on standard output. A closed standard output is no reason to stop serving.
+pub(crate) fn print_line(line: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
 /// Returns the host of `listen` if it is a name and not an IP address.

@@ -4,23 +4,56 @@ use std::sync::Arc;
 
 use axum::Router;
 use sockeye::Drain;
-use sockeye::upgrade::TcpAcceptor;
+use sockeye::upgrade::{HostPolicy, TcpAcceptor, TrustedProxies};
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 use super::connection::{self, ConnectionConfig};
+use super::reloadable::Reloadable;
 use super::shutdown::ConnectionGuard;
+use super::{Hosting, hosts, plain};
 
 /// The state that the connections of a server share.
 pub(crate) struct Server {
-    pub(crate) router: Router,
-    pub(crate) connection_config: ConnectionConfig,
+    router: Router,
+    connection_config: ConnectionConfig,
     /// A permit for each connection.
-    pub(crate) slots: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     pub(crate) drain: Drain,
 }
 
 impl Server {
+    /// Creates a server of `router` to the hosts that `hosts` allows, with TLS if there is an
+    /// acceptor.
+    pub(crate) fn new(
+        hosting: &Hosting,
+        router: Router,
+        hosts: &Reloadable<Arc<HostPolicy>>,
+        proxies: TrustedProxies,
+        tls: Option<Reloadable<TlsAcceptor>>,
+    ) -> Self {
+        Self {
+            router: hosts::check_requests(router, hosts.clone()),
+            connection_config: ConnectionConfig {
+                handshake_timeout: hosting.handshake_timeout,
+                write_timeout: hosting.write_timeout,
+                trusted_proxies: proxies,
+                tls_acceptor: tls,
+                plain_http2: false,
+                plain_router: hosts::check_requests(plain::router(), hosts.clone()),
+            },
+            slots: Arc::new(Semaphore::new(hosting.max_connections)),
+            drain: Drain::new(),
+        }
+    }
+
+    /// Serves HTTP/2 without TLS too, to clients that begin with it, as gRPC's do.
+    pub(crate) fn plain_http2(mut self) -> Self {
+        self.connection_config.plain_http2 = true;
+        self
+    }
+
     /// Accepts connections for as long as the future is polled.
     pub(crate) async fn accept_all(&self, mut acceptor: TcpAcceptor) {
         let mut full = false;

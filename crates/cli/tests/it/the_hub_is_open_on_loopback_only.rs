@@ -3,30 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 #[cfg(feature = "nats")]
 use crate::program::broker::Broker;
 use crate::program::hub::HubClient;
-use crate::program::{self, Server};
-
-const SECRET: &str = "a secret of the tests, 32 bytes long or more";
-/// `{"sub":"ada"}`, signed with the secret by HS256.
-const TOKEN: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhZGEifQ.\
-                     YQN-I3nAEWeZ6C8pUkMmSuHn83Q9Vee0v8-8gnlcuQw";
-/// The same with an `exp` in the past.
-const EXPIRED: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.\
-                       eyJzdWIiOiJhZGEiLCJleHAiOjE3MDAwMDAwMDB9.\
-                       2thbCVFdkbRfyZxq8cXqODO0vo_E9-8XYkBGNxCFaH8";
-
-/// Writes a file for a test, and returns its path.
-fn file(name: &str, text: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&path, text).unwrap();
-    path
-}
+use crate::program::token::{EXPIRED, SECRET, TOKEN};
+use crate::program::{self, Server, file};
 
 /// Returns the whole response to a request for a WebSocket that is refused, with further headers,
 /// each with its line end.

@@ -6,11 +6,12 @@ use axum::http::{HeaderMap, Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use sockeye::axum::{WebSocketRejection, WebSocketUpgrade};
 use sockeye::upgrade::{HostPolicy, Options, TrustedProxies};
-use sockeye::{Config, Deflate, MemoryBudget, WebSocket};
+use sockeye::{Deflate, MemoryBudget, WebSocket};
 use tracing::debug;
 
 use super::Serve;
 use crate::host::shutdown::ConnectionGuard;
+use crate::host::websocket;
 
 /// The subprotocol of `/echo`, selected if the client offers it.
 const SUBPROTOCOL: &str = "echo.sockeye";
@@ -32,7 +33,10 @@ impl Echo {
         proxies: TrustedProxies,
     ) -> anyhow::Result<Self> {
         let mut options = Options::new()
-            .config(config(flags))
+            .config(
+                websocket::config(&flags.hosting, flags.idle_timeout)
+                    .max_message_length(flags.max_message),
+            )
             .allow_hosts(hosts)
             .trusted_proxies(proxies)
             .memory_budget(MemoryBudget::new(flags.memory_budget))
@@ -48,18 +52,6 @@ impl Echo {
     pub(crate) fn options(&self) -> Options {
         self.options.clone()
     }
-}
-
-fn config(flags: &Serve) -> Config {
-    // The server sends a ping at most one interval after the last byte, and the pong is due two
-    // intervals later: three in all, unless the ping waits behind output that the peer takes.
-    let ping_interval = flags.idle_timeout / 4;
-    Config::default()
-        .max_message_length(flags.max_message)
-        .ping_after(Some(ping_interval))
-        .pong_timeout(ping_interval * 2)
-        .write_timeout(Some(flags.hosting.write_timeout))
-        .close_timeout(flags.hosting.shutdown_timeout)
 }
 
 /// Handles a request for `/echo`.

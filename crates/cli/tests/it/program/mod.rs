@@ -6,10 +6,12 @@
 pub(crate) mod any_issuer;
 pub(crate) mod broker;
 pub(crate) mod hub;
+pub(crate) mod token;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStderr, Command, ExitStatus, Output, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 /// Returns the command `sockeye` with these arguments, not yet started.
 pub(crate) fn sockeye(arguments: &[&str]) -> Command {
@@ -31,10 +33,19 @@ pub(crate) fn error_output(arguments: &[&str]) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
-/// A running `sockeye serve`, killed when dropped.
+/// Writes a file for a test, and returns its path.
+pub(crate) fn file(name: &str, text: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// A running `sockeye serve` or `sockeye gateway`, killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
+    /// The standard output after the address.
+    pub(crate) out: BufReader<ChildStdout>,
     pub(crate) log: BufReader<ChildStderr>,
     /// The printed URL, such as `http://127.0.0.1:40123/`.
     pub(crate) url: String,
@@ -51,20 +62,35 @@ impl Server {
 
     /// Starts the server on an address with further arguments, and waits for the address.
     pub(crate) fn start_on(listen: &str, arguments: &[&str]) -> Self {
-        let mut child = sockeye(&["serve", "--listen", listen])
-            .args(arguments)
+        let mut command = sockeye(&["serve", "--listen", listen]);
+        command.args(arguments);
+        Self::start_command(command)
+    }
+
+    /// Starts `sockeye gateway` on a free port of 127.0.0.1 with further arguments, and waits for
+    /// the address.
+    pub(crate) fn start_gateway(arguments: &[&str]) -> Self {
+        let mut command = sockeye(&["gateway", "--listen", "127.0.0.1:0"]);
+        command.args(arguments);
+        Self::start_command(command)
+    }
+
+    /// Starts a server by its whole command, and waits for the address.
+    pub(crate) fn start_command(mut command: Command) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("sockeye can be started");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        out.read_line(&mut line).unwrap();
         let url = line.trim_end().rsplit(' ').next().unwrap().to_owned();
         let address = url.split("://").nth(1).map(|rest| rest.trim_end_matches('/'));
         let address = address.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
         let log = BufReader::new(child.stderr.take().unwrap());
-        Self { child, log, url, address }
+        Self { child, out, log, url, address }
     }
 
     /// Opens a connection to the server.
@@ -112,6 +138,22 @@ impl Server {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
+    }
+
+    /// Returns the whole response to a POST of JSON.
+    pub(crate) fn post_json(&self, path: &str, body: &str) -> String {
+        self.post(path, "content-type: application/json\r\n", body)
+    }
+
+    /// Polls until a GET of `path` is answered with this status.
+    pub(crate) fn wait_for_status(&self, path: &str, status: u16) -> String {
+        loop {
+            let answer = self.get(path);
+            if answer.starts_with(&format!("HTTP/1.1 {status} ")) {
+                return answer;
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// Sends a signal, named without `SIG`.

@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use super::HubServer;
 use super::access::{self, Access};
 use crate::commands::serve::Serve;
+use crate::host::token;
 
 /// The maximum length of a message that is posted without a key: that of a client's command.
 const MAX_MESSAGE: usize = 64 * 1024;
@@ -107,7 +108,7 @@ impl ServerApi {
         let api = Api::new(hub.clone()).namespaces(namespaces);
         let keyed = match &options.hub.api_key_file {
             Some(file) => {
-                let key = access::read_secret(file)?;
+                let key = token::read_secret(file)?;
                 let key = String::from_utf8_lossy(&key);
                 let keyed = api.clone().key(&key);
                 Some(keyed.with_context(|| format!("cannot use the key in {}", file.display()))?)

@@ -1,0 +1,228 @@
+//! The access log: a line of JSON for each call.
+//!
+//! A thread writes the lines, so that a slow disk delays no call. A line that finds its queue full
+//! is dropped and counted, and the next line tells the count.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use serde::Serialize;
+use sockeye_gateway::CallRecord;
+use tracing::warn;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
+
+/// Number of lines that may wait for the thread. Chosen: about 4 MiB, and the calls of a tenth of a
+/// second.
+const MAX_WAITING: usize = 8192;
+
+/// The file name that means standard output.
+const STANDARD_OUTPUT: &str = "-";
+
+/// The access log of the program. Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct AccessLog {
+    commands: SyncSender<Command>,
+    /// Lines dropped since the last one that was written.
+    dropped: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+enum Command {
+    Line(String),
+    /// Opens the file anew, after another program has renamed it.
+    Reopen,
+    /// Tells when all lines so far are written.
+    Flush(SyncSender<()>),
+}
+
+/// A line of the log.
+#[derive(Serialize)]
+struct Line<'a> {
+    /// The time at which the call ended.
+    time: String,
+    peer: Option<String>,
+    request_id: Option<&'a str>,
+    protocol: &'static str,
+    http_method: &'a str,
+    /// Without the query, which may have secrets.
+    path: &'a str,
+    method: Option<&'a str>,
+    code: &'static str,
+    http_status: Option<u16>,
+    duration_ms: f64,
+    request_bytes: u64,
+    response_bytes: u64,
+    request_messages: u64,
+    response_messages: u64,
+    /// Lines that were lost before this one.
+    #[serde(skip_serializing_if = "is_zero")]
+    dropped_lines: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+impl AccessLog {
+    /// Opens the log and starts its thread.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub(crate) fn open(file: &Path) -> anyhow::Result<Self> {
+        let target = Target::open(file)
+            .with_context(|| format!("cannot write the access log {}", file.display()))?;
+        let (commands, received) = sync_channel(MAX_WAITING);
+        thread::Builder::new()
+            .name("access-log".to_owned())
+            .spawn(move || target.run(&received))
+            .context("cannot start the thread of the access log")?;
+        Ok(Self { commands, dropped: Arc::default() })
+    }
+
+    /// Writes the line of a call.
+    pub(crate) fn write(&self, record: &CallRecord) {
+        let dropped_lines = self.dropped.swap(0, Ordering::Relaxed);
+        let line = Line {
+            time: now(),
+            peer: record.peer.map(|peer| peer.to_string()),
+            request_id: record.request_id.as_deref(),
+            protocol: record.dialect.name(),
+            http_method: record.http_method.as_str(),
+            path: &record.path,
+            method: record.method.as_deref(),
+            code: record.code.name(),
+            http_status: record.http_status.map(|status| status.as_u16()),
+            duration_ms: (record.duration.as_secs_f64() * 1e6).round() / 1e3,
+            request_bytes: record.request_bytes,
+            response_bytes: record.response_bytes,
+            request_messages: record.request_messages,
+            response_messages: record.response_messages,
+            dropped_lines,
+        };
+        // Texts and numbers are always JSON.
+        let Ok(line) = serde_json::to_string(&line) else { return };
+        if self.commands.try_send(Command::Line(line)).is_err() {
+            self.dropped.fetch_add(dropped_lines + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Opens the file anew, soon.
+    pub(crate) fn reopen(&self) {
+        if self.commands.try_send(Command::Reopen).is_err() {
+            warn!("the access log is not opened anew: its disk is too slow");
+        }
+    }
+
+    /// Waits until the lines so far are written, at most for `timeout`. Blocks the thread.
+    pub(crate) fn flush(&self, timeout: Duration) {
+        let (done, written) = sync_channel(1);
+        if self.commands.try_send(Command::Flush(done)).is_err()
+            || written.recv_timeout(timeout).is_err()
+        {
+            warn!("the last lines of the access log are lost: its disk is too slow");
+        }
+    }
+}
+
+fn now() -> String {
+    let mut text = String::new();
+    // A text takes everything.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut text));
+    text
+}
+
+/// The file that the thread writes.
+struct Target {
+    /// `None` for standard output.
+    file: Option<PathBuf>,
+    out: BufWriter<Box<dyn Write + Send>>,
+    /// `true` after a failure, of which the operator was told.
+    has_failed: bool,
+}
+
+impl Target {
+    fn open(file: &Path) -> io::Result<Self> {
+        let file = (file != Path::new(STANDARD_OUTPUT)).then(|| file.to_owned());
+        let out: Box<dyn Write + Send> = match &file {
+            Some(file) => Box::new(append(file)?),
+            None => Box::new(io::stdout()),
+        };
+        Ok(Self { file, out: BufWriter::new(out), has_failed: false })
+    }
+
+    /// Writes lines until the log is dropped.
+    fn run(mut self, commands: &Receiver<Command>) {
+        loop {
+            let command = match commands.try_recv() {
+                Ok(command) => command,
+                Err(TryRecvError::Disconnected) => break,
+                Err(TryRecvError::Empty) => {
+                    // Lines are written together while there are more, and at once when not.
+                    self.flush();
+                    let Ok(command) = commands.recv() else { break };
+                    command
+                }
+            };
+            match command {
+                Command::Line(line) => {
+                    let written = writeln!(self.out, "{line}");
+                    self.report(written);
+                }
+                Command::Reopen => self.reopen(),
+                Command::Flush(done) => {
+                    self.flush();
+                    // The one who waited may have given up.
+                    let _ = done.try_send(());
+                }
+            }
+        }
+        self.flush();
+    }
+
+    fn reopen(&mut self) {
+        let Some(file) = &self.file else { return };
+        match append(file) {
+            Ok(opened) => {
+                let name = file.display().to_string();
+                self.flush();
+                self.out = BufWriter::new(Box::new(opened));
+                self.has_failed = false;
+                tracing::debug!("the access log {name} was opened anew");
+            }
+            Err(error) => warn!(
+                "cannot open the access log {} anew, so the old file is written: {error}",
+                file.display()
+            ),
+        }
+    }
+
+    fn flush(&mut self) {
+        let flushed = self.out.flush();
+        self.report(flushed);
+    }
+
+    /// Tells the operator of a failure once.
+    fn report(&mut self, result: io::Result<()>) {
+        match result {
+            Err(error) if !self.has_failed => {
+                self.has_failed = true;
+                let name = self.file.as_deref().unwrap_or(Path::new("standard output"));
+                warn!("lines of the access log are lost: cannot write {}: {error}", name.display());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn append(file: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).append(true).open(file)
+}
