@@ -2,6 +2,7 @@
 
 use clap::{ArgAction, Parser, Subcommand};
 
+use crate::commands::call::Call;
 use crate::commands::gateway::{self, GatewayArguments, ParseError};
 use crate::commands::serve::Serve;
 
@@ -27,6 +28,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Call(Box<Call>),
     Gateway(Box<GatewayArguments>),
     Serve(Box<Serve>),
 }

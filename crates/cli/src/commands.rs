@@ -1,4 +1,5 @@
 //! The commands of the program, each with its arguments.
 
+pub(crate) mod call;
 pub(crate) mod gateway;
 pub(crate) mod serve;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::arguments::{Arguments, Command};
-use crate::commands::{gateway, serve};
+use crate::commands::{call, gateway, serve};
 
 mod allocator;
 mod arguments;
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sockeye: {error:#}");
-            ExitCode::FAILURE
+            call::Failure::exit_code_of(&error)
         }
     }
 }
@@ -26,6 +26,7 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     logs::start(arguments.verbose)?;
     match arguments.command {
+        Command::Call(options) => call::run(&options),
         Command::Gateway(options) => gateway::run(*options),
         Command::Serve(options) => serve::run(&options),
     }

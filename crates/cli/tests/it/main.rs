@@ -1,6 +1,8 @@
 //! Integration tests, one behaviour per module.
 
 mod a_bad_certificate_is_explained;
+mod a_call_explains_mistakes;
+mod a_call_lists_and_describes;
 mod a_full_server_lets_new_clients_wait;
 #[cfg(all(feature = "nats", feature = "redis", target_os = "linux"))]
 mod a_hub_heals_after;
@@ -11,6 +13,9 @@ mod a_taken_port_is_explained;
 mod bad_flags_say_what_is_allowed;
 mod browser;
 mod browsers_use_http2;
+mod calls_over_a_websocket;
+mod calls_speak_each_protocol;
+mod calls_stream_as_they_come;
 mod chat_in_a_browser;
 mod clients_meet_in_rooms;
 mod ctrl_c_closes_websockets_with_1001;
