@@ -53,7 +53,8 @@ impl RequestBody {
         (Self { body, cancelled: Some(cancelled), failure }, guard)
     }
 
-    fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Waits until the caller no longer waits for the response. Ready once.
+    pub(crate) fn poll_cancelled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(cancelled) = &mut self.cancelled else { return Poll::Pending };
         let _: Result<Infallible, _> = ready!(Pin::new(cancelled).poll(cx));
         self.cancelled = None;

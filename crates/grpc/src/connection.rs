@@ -110,10 +110,10 @@ impl Sender {
         if !is_whole {
             let mut pipe = SendBody::new(body, stream);
             // Most requests have one message, and need no task of their own.
-            let first = poll_fn(|cx| Poll::Ready(Pin::new(&mut pipe).poll(cx))).await;
+            let first = poll_fn(|cx| Poll::Ready(pipe.poll_unless_cancelled(cx))).await;
             if first.is_pending() {
-                clock::spawn(async {
-                    let _ = pipe.await;
+                clock::spawn(async move {
+                    let _ = poll_fn(|cx| pipe.poll_unless_cancelled(cx)).await;
                 });
             }
         }
