@@ -93,6 +93,7 @@ async fn a_client_that_sends_without_credit_ends_its_call() {
         client.socket.send(request.clone()).await.unwrap();
     }
     assert_eq!(client.finish(1).await.end.code, Code::ResourceExhausted);
+    // Neither the socket nor the connection to the upstream has its window used up.
     client.start_with(2, "Unary", r#"{"text":"x"}"#).await;
     assert_eq!(client.finish(2).await.texts(), ["x"]);
 }
