@@ -1,8 +1,8 @@
 //! A gateway in front of any gRPC service, without generated code.
 //!
-//! This crate is being built: the program is missing. [`Gateway`] serves requests and WebSockets,
-//! [`catalog`] has the tasks that keep the methods current, and [`upstream`] and [`reflection`] make
-//! calls. All other modules are pure: no sockets, no clock, no tasks.
+//! [`Gateway`] serves requests and WebSockets, [`catalog`] has the tasks that keep the methods
+//! current, and [`upstream`] and [`reflection`] make calls. All other modules are pure: no sockets,
+//! no clock, no tasks.
 
 #![forbid(unsafe_code)]
 
