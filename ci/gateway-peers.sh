@@ -4,6 +4,7 @@
 #
 #   ci/gateway-peers.sh                    all rows, grpc-go as an upstream included
 #   ci/gateway-peers.sh --quick            does not install grpc-go, whose compiler and sources are 300 MB
+#   ci/gateway-peers.sh --prepare          only installs what --quick needs
 #   ci/gateway-peers.sh browser 'buf curl' the rows whose names contain one of the words
 #   PROGRAM='target/debug/sockeye gateway' the gateway, as words; by default the program as ci/test.sh
 #                                          builds it, which is built first
@@ -14,11 +15,11 @@ work_dir=$PWD/target/gateway-peers
 scripts=tests/gateway
 say() { printf 'gateway-peers: %s\n' "$*"; }
 
-quick=
-if [ "${1:-}" = --quick ]; then
-  quick=1
-  shift
-fi
+quick= prepare=
+case "${1:-}" in
+--quick) quick=1 && shift ;;
+--prepare) quick=1 prepare=1 ;;
+esac
 
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
@@ -68,6 +69,7 @@ if [ -z "$quick" ] && [ ! "$work_dir/go-upstream" -nt $scripts/go/main.go ]; the
   gateway_go_build "$PWD/target/gateway-go" $scripts/go "$work_dir/go-upstream"
 fi
 
+[ -z "$prepare" ] || exit 0
 if [ -z "${PROGRAM:-}" ]; then
   # The features of the whole workspace are those of ci/test.sh, so that nothing is compiled twice.
   cargo build --quiet --workspace --all-features --bin sockeye
