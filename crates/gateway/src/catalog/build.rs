@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::uri::PathAndQuery;
 
-use super::{Catalog, MethodEntry, Schema, ServiceOwner, Source, routes};
+use super::{Catalog, Descriptors, MethodEntry, Schema, ServiceOwner, Source, routes};
 use crate::route::RouterOptions;
 use crate::rules::RuleFile;
 
@@ -44,7 +44,10 @@ pub(super) fn build(
             .find(|source| source.services.is_none())
             .map(|source| source.upstream.clone()),
         schemas: schemas.iter().flatten().cloned().collect(),
-        upstreams: sources.len(),
+        passes_reflection: matches!(
+            sources,
+            [Source { descriptors: Descriptors::Reflection, .. }]
+        ),
         generation: if is_settled { previous.generation + 1 } else { 0 },
         ..Catalog::default()
     };

@@ -48,8 +48,8 @@ pub struct Catalog {
     conflicts: Vec<RouteConflict>,
     /// The types of all upstreams that are known, in the order of the upstreams.
     schemas: Vec<Arc<Schema>>,
-    /// Number of upstreams.
-    upstreams: usize,
+    /// Whether there is one upstream, which has server reflection.
+    passes_reflection: bool,
     /// Number of the catalog among those since the start.
     generation: u64,
     documents: Documents,
@@ -138,9 +138,10 @@ impl Catalog {
         &self.schemas
     }
 
-    /// Returns the number of upstreams.
-    pub(crate) fn upstreams(&self) -> usize {
-        self.upstreams
+    /// Reports whether calls of server reflection can pass to the upstream: there is one, and its
+    /// services were learned by reflection.
+    pub(crate) fn passes_reflection(&self) -> bool {
+        self.passes_reflection
     }
 }
 

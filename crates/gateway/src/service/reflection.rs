@@ -1,5 +1,6 @@
 //! Server reflection about all upstreams: with several, none of them knows the services of the
-//! others, and in Connect none of them would answer.
+//! others; with descriptors from a file, the upstream may not have reflection; and in Connect none
+//! of them would answer.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -42,13 +43,13 @@ pub(super) enum ReflectionForm {
 impl ReflectionForm {
     /// Returns the dialect of a call of server reflection that the gateway answers itself.
     ///
-    /// gRPC and grpc-web pass to the upstream if there is only one, or if one is named for
-    /// reflection. Connect cannot: servers of gRPC do not speak it.
+    /// gRPC and grpc-web pass to the upstream if there is only one and it has reflection, or if one
+    /// is named for reflection. Connect cannot: servers of gRPC do not speak it.
     pub(super) fn of(catalog: &Catalog, head: &RequestHead<'_>) -> Option<Self> {
         if !is_reflection(head.path) || *head.method != Method::POST {
             return None;
         }
-        let is_ours = catalog.upstreams() > 1 && !catalog.has_owner(head.path);
+        let is_ours = !catalog.passes_reflection() && !catalog.has_owner(head.path);
         match head.media_type() {
             MediaType::Grpc if is_ours && head.version >= Version::HTTP_2 => Some(Self::Grpc),
             MediaType::GrpcWeb if is_ours => Some(Self::GrpcWeb),

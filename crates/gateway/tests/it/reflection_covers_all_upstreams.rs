@@ -3,7 +3,7 @@ use prost::Message as _;
 use sockeye_gateway::Gateway;
 use sockeye_gateway::catalog::{Descriptors, Source};
 use sockeye_gateway::dialect::framing::{EnvelopeDecoder, EnvelopeFormat};
-use sockeye_gateway::reflection::{ReflectionError, fetch};
+use sockeye_gateway::reflection::fetch;
 use sockeye_gateway_testing::proto::reflection_v1::server_reflection_client::ServerReflectionClient;
 use sockeye_gateway_testing::proto::reflection_v1::server_reflection_request::MessageRequest;
 use sockeye_gateway_testing::proto::reflection_v1::server_reflection_response::MessageResponse;
@@ -12,7 +12,6 @@ use sockeye_gateway_testing::proto::reflection_v1::{
 };
 use sockeye_gateway_testing::{Options, ReflectionVersion, Server};
 use tokio_stream::StreamExt as _;
-use tonic::Code;
 
 use crate::support::raw_upstream::{descriptors, framed};
 use crate::support::{Pieces, ServedGateway, upstream};
@@ -128,13 +127,31 @@ async fn other_dialects_list_all_services_as_well() {
 }
 
 #[tokio::test]
-async fn one_upstream_answers_by_itself() {
+async fn one_upstream_with_reflection_answers_by_itself() {
+    let server = Server::start().await;
+    let gateway = Gateway::builder().upstream(upstream(&server.url())).build();
+    let gateway = ServedGateway::start(gateway).await;
+    let answers = ask(&gateway, vec![MessageRequest::ListServices(String::new())]).await;
+    let directly = {
+        let mut client = ServerReflectionClient::new(upstream(&server.url()));
+        let request = ServerReflectionRequest {
+            message_request: Some(MessageRequest::ListServices(String::new())),
+            ..ServerReflectionRequest::default()
+        };
+        let answers = client.server_reflection_info(tokio_stream::iter([request])).await.unwrap();
+        let answers: Vec<_> = answers.into_inner().map(Result::unwrap).collect().await;
+        answers.into_iter().map(|answer| answer.message_response.unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(answers, directly);
+}
+
+#[tokio::test]
+async fn the_gateway_answers_for_one_upstream_whose_services_are_in_a_file() {
     let options = Options { reflection: ReflectionVersion::None, ..Options::default() };
     let server = Server::start_with(options).await.unwrap();
     let source = Source::new(upstream(&server.url()))
         .descriptors(Descriptors::Fixed(descriptors("bodies.proto")));
     let gateway = ServedGateway::start(Gateway::builder().source(source).build()).await;
-    let error = fetch(upstream(&gateway.url())).await.unwrap_err();
-    let ReflectionError::Status(status) = error else { panic!("{error}") };
-    assert_eq!(status.code(), Code::Unimplemented);
+    let set = fetch(upstream(&gateway.url())).await.unwrap();
+    assert_eq!(set.services().collect::<Vec<_>>(), ["bodies.Bodies"]);
 }
