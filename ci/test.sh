@@ -10,8 +10,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ci/peers.sh
 # With this variable a missing peer fails its tests; without it they are skipped with a message.
 export SOCKEYE_REQUIRE_PEERS=1
-# Many tests wait for a timeout: more of them at a time than there are cores end sooner.
-export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 2))}
+# Most tests wait for timeouts, leases and brokers: many at a time end sooner.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) * 4))}
 if [ $# -gt 0 ]; then
   echo "test: cargo test --all-features $*"
   exec cargo test --all-features "$@"
