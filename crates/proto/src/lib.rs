@@ -37,6 +37,7 @@ pub mod mask;
 pub mod message;
 mod prepared;
 pub mod reconnect;
+pub mod resume;
 pub mod text;
 mod token;
 
