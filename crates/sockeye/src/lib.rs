@@ -340,6 +340,7 @@ cfg_if::cfg_if! {
         mod quota;
         mod random;
         mod repeated;
+        pub mod resume;
         mod server;
         mod sync;
         #[cfg(target_os = "linux")]

@@ -73,6 +73,7 @@ mod prepared_messages_are_sent_from_tasks;
 mod reconnect;
 mod redirects_are_followed_when_asked;
 mod relay;
+mod resume;
 mod the_answer_is_there_to_read;
 mod the_environment_names_the_proxy_when_asked;
 mod tls_goes_through_a_proxy_untouched;

@@ -282,7 +282,9 @@ impl Reconnecting {
         self.perform(action)
     }
 
-    fn on_lost(&mut self, error: Error) -> Result<()> {
+    /// Handles the failure of the connection, also where the program noticed it by
+    /// [`websocket`](Self::websocket).
+    pub(crate) fn on_lost(&mut self, error: Error) -> Result<()> {
         let requested = match &error {
             Error::ClosedMidMessage(Some(frame)) => requested_delay(frame),
             _ => Duration::ZERO,
