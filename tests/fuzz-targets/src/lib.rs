@@ -19,3 +19,4 @@ pub mod handshake_response;
 pub mod header;
 pub mod inflate;
 pub mod oracle;
+pub mod resume;

@@ -42,4 +42,5 @@ targets![
     header,
     inflate,
     oracle,
+    resume,
 ];
