@@ -23,6 +23,11 @@ use super::shared::{Shared, State, set_waker};
 /// direction open. [`acknowledged`](Self::acknowledged) waits until the other program has read
 /// everything.
 ///
+/// # Errors
+/// Every call of a session that has ended with an error fails with that [`Error`], inside an
+/// [`io::Error`]. Bytes that had arrived and were not read are dropped then: no part of the data is
+/// taken for the whole.
+///
 /// # Drop
 /// Dropping a stream that was not shut down ends the session: the other program's calls fail with
 /// [`ResumeError::Reset`](super::ResumeError::Reset). A stream that was shut down continues to

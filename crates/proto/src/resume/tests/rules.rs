@@ -123,7 +123,7 @@ fn a_session_without_a_websocket_expires_on_both_ends() {
     pair.server().detach(since);
     for session in [&mut pair.client, pair.server.as_mut().unwrap()] {
         assert_eq!(session.poll_timeout(), Some(now));
-        session.handle_timeout(now - Duration::from_nanos(1));
+        session.handle_timeout(now.saturating_sub(Duration::from_nanos(1)));
         assert_eq!(session.error(), None);
         session.handle_timeout(now);
         assert_eq!(session.error(), Some(ResumeError::Expired { after: Some(after) }));
