@@ -40,7 +40,7 @@
 //! client.connect();
 //! let attach = client.poll_transmit(now).unwrap();
 //! let Ok(Frame::Attach(attach)) = Frame::decode(&attach) else { panic!() };
-//! assert!(server.token().is_some_and(|token| token == attach.token));
+//! assert!(server.token().is_some_and(|token| *token == attach.token));
 //! server.attach(&attach)?;
 //! while let Some(frame) = server.poll_transmit(now) {
 //!     client.handle(&frame, now)?;

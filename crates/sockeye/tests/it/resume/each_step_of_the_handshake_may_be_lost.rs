@@ -8,7 +8,7 @@ use super::{client, pair, pattern, serve};
 const HANDSHAKE: usize = 420;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_is_resumed_after_a_cut_at_any_byte_of_the_handshake() {
+async fn a_session_is_resumed_after_a_cut_anywhere_in_the_handshake() {
     let mut serving = serve(|sessions| sessions).await;
     let proxy = Proxy::start(serving.address).await;
     let [mut client, mut server] = pair(&mut serving, proxy.address).await;
@@ -34,7 +34,7 @@ async fn a_session_is_resumed_after_a_cut_at_any_byte_of_the_handshake() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_session_begins_after_a_cut_at_any_byte_of_the_handshake() {
+async fn a_session_begins_after_a_cut_anywhere_in_the_handshake() {
     let serving = serve(|sessions| sessions).await;
     let mut listener = serving.listener;
     // Every stream is served: those of sessions whose client never learned of them end by
