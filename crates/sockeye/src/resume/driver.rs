@@ -86,16 +86,30 @@ impl Driver<'_> {
 
     /// Sends what the session has to send. Pending means that the WebSocket takes no more.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Outcome>> {
-        loop {
-            ready!(self.ws.driver.poll_capacity(cx)).map_err(|error| Outcome::Lost(Some(error)))?;
-            let Some(frame) = self.next_frame(cx)? else { break };
-            let message = Message::Binary(Bytes::from(frame));
-            self.ws.driver.push(message).map_err(|error| Outcome::Lost(Some(error)))?;
+        match ready!(self.poll_send_frames(cx)?) {
+            Ok(()) => self.check_ended()?,
+            // The closing handshake has begun, and `poll_recv` finishes it.
+            Err(crate::Error::Closed(_)) => return Poll::Pending,
+            Err(error) => return Poll::Ready(Err(Outcome::Lost(Some(error)))),
         }
-        let flushed = self.ws.driver.poll_flush_sent(cx);
-        ready!(flushed).map_err(|error| Outcome::Lost(Some(error)))?;
-        self.check_ended()?;
         Poll::Ready(Ok(()))
+    }
+
+    fn poll_send_frames(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Result<Poll<crate::Result<()>>, Outcome> {
+        loop {
+            match self.ws.driver.poll_capacity(cx) {
+                Poll::Ready(Ok(())) => {}
+                other => return Ok(other),
+            }
+            let Some(frame) = self.next_frame(cx)? else { break };
+            if let Err(error) = self.ws.driver.push(Message::Binary(Bytes::from(frame))) {
+                return Ok(Poll::Ready(Err(error)));
+            }
+        }
+        Ok(self.ws.driver.poll_flush_sent(cx))
     }
 
     fn next_frame(&mut self, cx: &mut Context<'_>) -> Result<Option<Vec<u8>>, Outcome> {

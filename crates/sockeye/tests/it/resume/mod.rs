@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod a_server_that_stops_loses_no_session;
 mod a_session_belongs_to_its_identity;
 mod a_session_that_cannot_continue_says_why;
 mod a_slow_peer_bounds_memory;
