@@ -143,7 +143,9 @@ fn an_attempt_that_is_not_later_is_refused_and_the_session_goes_on() {
     let Ok(Frame::Attach(late)) = Frame::decode(&late) else { panic!() };
     pair.cut();
     pair.settle().unwrap();
-    assert_eq!(pair.attach(&late), Err(ResumeError::Replaced));
+    for attempt in [late.attempt, late.attempt + 1] {
+        assert_eq!(pair.attach(&Attach { attempt, ..late }), Err(ResumeError::Replaced));
+    }
     pair.client.write(b"on");
     pair.settle().unwrap();
     assert_eq!(pair.read[1], b"on");
