@@ -155,7 +155,8 @@ impl fmt::Display for KeyError {
 impl Error for TokenError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Key(error) => Some(error),
+            // The text is that of the key's error already.
+            Self::Key(error) => error.source(),
             _ => None,
         }
     }
