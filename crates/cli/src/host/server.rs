@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Extension, Router};
 use sockeye::Drain;
 use sockeye::upgrade::{HostPolicy, TcpAcceptor, TrustedProxies};
+use sockeye_gateway::metadata::ConnectionScheme;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
@@ -33,8 +34,9 @@ impl Server {
         proxies: TrustedProxies,
         tls: Option<Reloadable<TlsAcceptor>>,
     ) -> Self {
+        let scheme = if tls.is_some() { ConnectionScheme::Https } else { ConnectionScheme::Http };
         Self {
-            router: hosts::check_requests(router, hosts.clone()),
+            router: hosts::check_requests(router, hosts.clone()).layer(Extension(scheme)),
             connection_config: ConnectionConfig {
                 handshake_timeout: hosting.handshake_timeout,
                 write_timeout: hosting.write_timeout,

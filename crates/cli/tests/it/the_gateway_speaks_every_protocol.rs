@@ -1,11 +1,14 @@
 //! One port, with TLS or without, takes gRPC, gRPC-Web, Connect and JSON.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::{Read as _, Write as _};
+
 use bytes::{Buf, Bytes};
 use http::Request;
+use rustls::pki_types::ServerName;
 use sockeye_gateway_testing::Server as Upstream;
 
-use crate::program::Server;
+use crate::program::{Server, any_issuer};
 
 /// The message `text: "hi"` with its length prefix.
 const MESSAGE: [u8; 9] = [0, 0, 0, 0, 4, 0x0a, 2, b'h', b'i'];
@@ -58,6 +61,33 @@ async fn grpc_comes_over_http2_without_tls() {
     assert_eq!(answer, MESSAGE);
     let trailers = body.trailers().await.unwrap().unwrap();
     assert_eq!(trailers["grpc-status"], "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_upstream_learns_whether_the_connection_has_tls() {
+    let metadata = |scheme: &str| format!("\"x-forwarded-proto\",\"value\":\"{scheme}\"");
+    let (_upstream, server) = start(&[]).await;
+    let answer = server.wait_for_status("/v1/metadata", 200);
+    assert!(answer.contains(&metadata("http")), "{answer}");
+
+    let (_upstream, server) = start(&["--self-signed"]).await;
+    let (config, _) = any_issuer::client_config();
+    let get = |path: &str| {
+        let name = ServerName::try_from("localhost").unwrap();
+        let session = rustls::ClientConnection::new(config.clone(), name).unwrap();
+        let mut stream = rustls::StreamOwned::new(session, server.dial());
+        let host = &server.address;
+        let head = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    while !get("/readyz").starts_with("HTTP/1.1 200 ") {
+        tokio::task::yield_now().await;
+    }
+    let answer = get("/v1/metadata");
+    assert!(answer.contains(&metadata("https")), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

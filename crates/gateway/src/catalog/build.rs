@@ -44,10 +44,7 @@ pub(super) fn build(
             .find(|source| source.services.is_none())
             .map(|source| source.upstream.clone()),
         schemas: schemas.iter().flatten().cloned().collect(),
-        passes_reflection: matches!(
-            sources,
-            [Source { descriptors: Descriptors::Reflection, .. }]
-        ),
+        passes_reflection: matches!(sources, [Source { descriptors: Descriptors::Reflection, .. }]),
         generation: if is_settled { previous.generation + 1 } else { 0 },
         ..Catalog::default()
     };

@@ -1,10 +1,46 @@
 use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::uri::Scheme;
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Uri};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// The scheme of the connection of a request, which servers insert into the request's extensions.
+///
+/// ```
+/// use sockeye_gateway::metadata::ConnectionScheme;
+///
+/// # let mut request = http::Request::new(());
+/// request.extensions_mut().insert(ConnectionScheme::Https);
+/// ```
+///
+/// A request without it has the scheme of its URI, or else `http`: over HTTP/2 the client chooses
+/// it, and over HTTP/1.1 it is missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionScheme {
+    /// The connection has no TLS.
+    Http,
+    /// The connection has TLS.
+    Https,
+}
+
+impl ConnectionScheme {
+    /// Returns the scheme of a request.
+    pub(crate) fn of(extensions: &Extensions, uri: &Uri) -> Self {
+        let of_uri = || if uri.scheme() == Some(&Scheme::HTTPS) { Self::Https } else { Self::Http };
+        extensions.get().copied().unwrap_or_else(of_uri)
+    }
+
+    /// Returns the text: `http` or `https`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
 
 /// The client, or the last proxy before the gateway.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +51,7 @@ pub struct Peer {
     pub is_trusted: bool,
     /// The host of the request, from `Host` or `:authority`.
     pub host: Option<HeaderValue>,
-    /// The scheme of the request: `http` or `https`.
+    /// The scheme of the connection: `http` or `https`.
     pub scheme: &'static str,
 }
 
@@ -40,5 +76,22 @@ impl Peer {
         }
         let scheme = || HeaderValue::from_static(self.scheme);
         metadata.entry(X_FORWARDED_PROTO).or_insert_with(scheme);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_server_knows_the_scheme_of_its_connections() {
+        let (plain, secure) = (Uri::from_static("/a"), Uri::from_static("https://a.example/a"));
+        let mut extensions = Extensions::new();
+        assert_eq!(ConnectionScheme::of(&extensions, &plain).as_str(), "http");
+        assert_eq!(ConnectionScheme::of(&extensions, &secure).as_str(), "https");
+        extensions.insert(ConnectionScheme::Http);
+        assert_eq!(ConnectionScheme::of(&extensions, &secure).as_str(), "http");
+        extensions.insert(ConnectionScheme::Https);
+        assert_eq!(ConnectionScheme::of(&extensions, &plain).as_str(), "https");
     }
 }

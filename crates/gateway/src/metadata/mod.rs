@@ -28,7 +28,7 @@ mod tests;
 
 pub use self::cors::exposed_headers;
 pub use self::error::{MetadataError, PatternError};
-pub use self::forwarded::Peer;
+pub use self::forwarded::{ConnectionScheme, Peer};
 pub(crate) use self::names::is_forwarding;
 pub use self::pattern::NamePattern;
 pub use self::policy::{Convention, MetadataPolicy};

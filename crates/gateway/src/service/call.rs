@@ -22,7 +22,7 @@ use crate::auth::{self, Authorized, CallHead};
 use crate::catalog::MethodEntry;
 use crate::deadline::TimeoutForm;
 use crate::dialect::framing::Envelope;
-use crate::metadata::{Convention, Peer};
+use crate::metadata::{ConnectionScheme, Convention, Peer};
 use crate::record::Dialect;
 use crate::status::{Code, Status};
 use crate::upstream::CallOptions;
@@ -138,7 +138,7 @@ impl Inner {
             address,
             is_trusted: address.is_some_and(|address| self.settings.proxies.trusts(address)),
             host,
-            scheme: if head.uri.scheme_str() == Some("https") { "https" } else { "http" },
+            scheme: ConnectionScheme::of(&head.extensions, &head.uri).as_str(),
         };
         self.settings
             .metadata
