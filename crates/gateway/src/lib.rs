@@ -2,7 +2,7 @@
 //!
 //! [`Gateway`] serves requests and WebSockets, [`catalog`] has the tasks that keep the methods
 //! current, and [`upstream`] and [`reflection`] make calls. All other modules are pure: no sockets,
-//! no clock, no tasks.
+//! no clock, no tasks. `sockeye gateway` is a program around this crate.
 
 #![forbid(unsafe_code)]
 

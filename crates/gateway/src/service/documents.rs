@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use sockeye::upgrade::OriginPolicy;
 
 use super::{Body, Inner, error, origin, remove_body};
@@ -27,7 +27,8 @@ pub(super) struct DocumentSettings {
 
 impl Inner {
     /// Returns the response to a request of the gateway's own documents, as far as they are served.
-    /// They win over routes of the same path.
+    /// They win over routes of the same path, except for
+    /// `/`.
     pub(super) fn document<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
         let path = request.uri().path();
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -37,7 +38,10 @@ impl Inner {
         } else if self.settings.documents.console {
             let name = path.strip_prefix(console::FOLDER);
             match name {
-                None if path == "/console" => redirect(),
+                None if path == "/console" => redirect(StatusCode::PERMANENT_REDIRECT),
+                None if path == "/" && is_read && self.leads_to_console(request.headers()) => {
+                    redirect(StatusCode::TEMPORARY_REDIRECT)
+                }
                 None => return None,
                 Some(_) if !is_read => {
                     let refusal =
@@ -53,6 +57,14 @@ impl Inner {
             remove_body(&mut response);
         }
         Some(response)
+    }
+
+    /// Reports whether a request of `/` is led to the console: no route takes it, and a browser shows
+    /// the response as a page. Clients of JSON and of WebSockets do not accept HTML.
+    fn leads_to_console(&self, headers: &HeaderMap) -> bool {
+        let accept = headers.get(ACCEPT).map_or(&b""[..], HeaderValue::as_bytes);
+        accept.starts_with(b"text/html")
+            && self.catalogs.current().router().find(&Method::GET, "/").is_err()
     }
 
     fn openapi<B>(&self, request: &Request<B>) -> Response<Body> {
@@ -110,11 +122,11 @@ impl Inner {
     }
 }
 
-/// Returns the redirect from `/console`, relative to the request: a proxy in front of the gateway
-/// may add a prefix.
-fn redirect() -> Response<Body> {
+/// Returns a redirect to the console, relative to the request: a proxy in front of the gateway may
+/// add a prefix.
+fn redirect(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::default());
-    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    *response.status_mut() = status;
     response.headers_mut().insert(LOCATION, HeaderValue::from_static("console/"));
     response
 }

@@ -26,6 +26,18 @@ async fn it_is_off_by_default() {
 }
 
 #[tokio::test]
+async fn a_browser_at_the_root_is_led_to_it() {
+    let gateway = ServedGateway::start(library().console(true).build()).await;
+    let page = "text/html,application/xhtml+xml,*/*;q=0.8";
+    let request = |accept| Request::get("/").header("accept", accept).body(String::new()).unwrap();
+    let fetched = gateway.fetch(request(page)).await;
+    assert_eq!((fetched.status, &fetched.headers["location"]), (307, &"console/".parse().unwrap()));
+    assert_eq!(gateway.fetch(request("*/*")).await.status, 404);
+    let gateway = ServedGateway::start(library().build()).await;
+    assert_eq!(gateway.fetch(request(page)).await.status, 404);
+}
+
+#[tokio::test]
 async fn its_page_loads_nothing_from_elsewhere() {
     let gateway = ServedGateway::start(library().console(true).build()).await;
     let fetched = gateway.get("/console/").await;
