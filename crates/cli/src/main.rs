@@ -1,5 +1,6 @@
 //! The program `sockeye`: see `sockeye --help`.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::arguments::{Arguments, Command};
@@ -17,7 +18,8 @@ fn main() -> ExitCode {
     match arguments::parse().and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("sockeye: {error:#}");
+            // Not `eprintln!`, which panics where standard error is closed: the exit code remains.
+            let _ = writeln!(std::io::stderr(), "sockeye: {error:#}");
             call::Failure::exit_code_of(&error)
         }
     }

@@ -1,6 +1,7 @@
 //! Every mistake of a call has its exit code, and an error that says what to do.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sockeye_gateway_testing::{DESCRIPTORS, Options, ReflectionVersion};
 
 use crate::program::grpc::{ECHO, Grpc, outcome};
+use crate::program::sockeye;
 
 /// Checks the exit code, the phrases of the error, and that nothing is printed as a response.
 fn fails(arguments: &[&str], code: i32, phrases: &[&str]) {
@@ -43,6 +45,7 @@ fn a_wrong_address_says_what_is_expected() {
     fails(&["ftp://example.com"], 2, &["http://HOST:PORT"]);
     fails(&["http://ada:secret@example.com"], 2, &["authorization"]);
     fails(&["localhost:1", "a.B/C", "-H", "nothing"], 2, &["'x-tag: a'"]);
+    fails(&["localhost:1", "a.B/C", "-H", "x-bin: !"], 2, &["x-bin", "base64"]);
     fails(&["localhost:1", "a.B/C", "-H", "grpc-timeout: 1S"], 2, &["grpc-timeout"]);
     fails(&["localhost:1", "a.B/C", "--cert", "x.pem"], 2, &["--key"]);
     fails(&["localhost:1", "a.B/C", "--get"], 2, &["--protocol connect"]);
@@ -158,6 +161,40 @@ fn a_server_of_another_protocol_is_named() {
     let health = "grpc.health.v1.Health/Check";
     let called = outcome(&[&gateway, health, "--protocol", "connect", "--output", "ndjson"]);
     assert_eq!((called.code, &*called.out), (0, "{\"status\":\"SERVING\"}\n"), "{}", called.errors);
+}
+
+#[test]
+fn a_server_that_begins_with_http2_is_named() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let server = std::thread::spawn(move || {
+        for _ in 0..3 {
+            let (mut stream, _) = listener.accept().unwrap();
+            // Empty settings.
+            stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).unwrap();
+            // Ends when the program closes, perhaps with a reset.
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        }
+    });
+    let file = descriptors("http2");
+    let (set, unary) = (file.to_str().unwrap(), format!("{ECHO}/Unary"));
+    for protocol in ["connect", "json", "grpc-web"] {
+        let flags = ["--descriptor-set", set, "--protocol", protocol, "-d", "{}"];
+        let mut arguments = vec![address.as_str(), &unary];
+        arguments.extend(flags);
+        fails(&arguments, 6, &["does not speak HTTP/1.1", "--protocol grpc"]);
+    }
+    server.join().unwrap();
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
+fn the_exit_code_remains_where_standard_error_is_closed() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = sockeye(&["call", &address]).stderr(writer).status().unwrap();
+    assert_eq!(status.code(), Some(4));
 }
 
 /// Writes the descriptors of the server into a file.

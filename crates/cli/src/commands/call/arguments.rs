@@ -3,12 +3,21 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use clap::{Args, ValueEnum};
 use sockeye::http::{HeaderName, HeaderValue};
 
 use super::address::Address;
 use super::protocol::Protocol;
 use crate::units;
+
+/// The base64 of metadata: padding is optional.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// Call a gRPC method with JSON, in any protocol of the gateway, or describe a server
 #[derive(Debug, Args)]
@@ -175,6 +184,9 @@ fn header(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     }
     let value = HeaderValue::from_str(value.trim())
         .map_err(|_| "a value has printable characters of ASCII only".to_owned())?;
+    if name.as_str().ends_with("-bin") && BASE64.decode(value.as_bytes()).is_err() {
+        return Err(format!("the value of {name} must be base64, with or without padding"));
+    }
     Ok((name, value))
 }
 
@@ -186,7 +198,11 @@ mod tests {
     fn headers_are_metadata_only() {
         let (name, value) = header("X-Tag:  a: b ").unwrap();
         assert_eq!((name.as_str(), value.to_str().unwrap()), ("x-tag", "a: b"));
-        for wrong in ["", "x", "a b: c", "x: a\nb", "Host: x", "grpc-timeout: 1S"] {
+        for right in ["x-bin: AAE=", "x-bin: AAE", "x-bin:"] {
+            assert!(header(right).is_ok(), "{right}");
+        }
+        let wrong = ["", "x", "a b: c", "x: a\nb", "Host: x", "grpc-timeout: 1S", "x-bin: !"];
+        for wrong in wrong {
             assert!(header(wrong).is_err(), "{wrong}");
         }
     }

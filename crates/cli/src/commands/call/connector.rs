@@ -1,5 +1,6 @@
 //! Connections to the server: names, TCP, TLS and HTTP.
 
+use std::error::Error as _;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use sockeye::http::uri::{PathAndQuery, Scheme};
 use sockeye::http::{HeaderValue, Request, Response, Uri};
 use sockeye::{ErrorChain, escape};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -60,7 +62,12 @@ pub(super) struct Connector {
 /// A connection of HTTP, which ends when this is dropped.
 #[derive(Debug)]
 pub(super) enum Connection {
-    Http1 { sender: http1::SendRequest<Body>, host: HeaderValue },
+    Http1 {
+        sender: http1::SendRequest<Body>,
+        host: HeaderValue,
+        /// The task that drives the connection, with the error that ends it.
+        driver: JoinHandle<hyper::Result<()>>,
+    },
     Http2(Http2Connection),
 }
 
@@ -172,11 +179,10 @@ impl Connector {
     {
         let (sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| Failure::lost(&error))?;
-        // An error of the connection is an error of its call as well.
-        tokio::spawn(connection);
+        let driver = tokio::spawn(connection);
         let host = HeaderValue::from_str(self.address.authority.as_str())
             .map_err(|_| Failure::usage("the address cannot be the header `host`"))?;
-        Ok(Connection::Http1 { sender, host })
+        Ok(Connection::Http1 { sender, host, driver })
     }
 
     async fn http2<S>(&self, stream: S) -> Result<Http2Connection, Failure>
@@ -210,21 +216,38 @@ impl Connection {
     ) -> Result<Response<Incoming>, Failure> {
         request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
         let sent = match self {
-            Self::Http1 { sender, host } => {
+            Self::Http1 { sender, host, driver } => {
                 request.headers_mut().insert(HOST, host.clone());
-                sender.send_request(request).await
+                match sender.send_request(request).await {
+                    // The connection has ended, with an error that says why.
+                    Err(error) if error.is_canceled() => Err(match driver.await {
+                        Ok(Err(cause)) => cause,
+                        _ => error,
+                    }),
+                    sent => sent,
+                }
             }
             Self::Http2(connection) => connection.send(request).await,
         };
         sent.map_err(|error| {
-            if error.is_parse() {
+            if is_other_protocol(&error) {
                 let cause = ErrorChain(&error).to_string();
                 let cause = escape(&cause);
-                return Failure::refused(format!("the server does not speak HTTP/1.1: {cause}"));
+                return Failure::refused(format!(
+                    "the server does not speak HTTP/1.1, perhaps only HTTP/2 as with --protocol \
+                     grpc: {cause}"
+                ));
             }
             Failure::lost(&error)
         })
     }
+}
+
+/// Returns whether the server sent something else than HTTP/1.1. hyper has no name for the error of
+/// bytes before the request, such as the settings of HTTP/2: unlike errors of I/O, it has no source.
+fn is_other_protocol(error: &hyper::Error) -> bool {
+    let is_lost = error.is_canceled() || error.is_closed() || error.is_incomplete_message();
+    error.is_parse() || (!is_lost && error.source().is_none())
 }
 
 impl Http2Connection {

@@ -38,10 +38,13 @@ impl<'s> Output<'s> {
         if !self.shows_headers {
             return;
         }
-        eprintln!("{title}:");
+        let mut text = format!("{title}:\n");
         for (name, value) in headers {
-            eprintln!("  {name}: {}", escape(&String::from_utf8_lossy(value.as_bytes())));
+            let value = String::from_utf8_lossy(value.as_bytes());
+            text += &format!("  {name}: {}\n", escape(&value));
         }
+        // The call goes on where standard error is closed.
+        let _ = io::stderr().write_all(text.as_bytes());
     }
 
     /// Prints a response in protobuf's binary format.
