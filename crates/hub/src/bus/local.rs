@@ -1,8 +1,9 @@
 mod limits;
 mod recency;
 mod store;
+mod subscribers;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::future::ready;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -15,9 +16,11 @@ use tokio::task::AbortHandle;
 pub use limits::{LocalLimits, LocalMetrics};
 
 use super::{Bus, BusError, BusEvent, BusFuture, EventSender, Source};
+use crate::core::capacity::is_wasteful;
 use crate::core::history::{Page, Range, Retention};
 use crate::core::{Epoch, NodeId, Position, Publication, RoomName};
 use store::Store;
+use subscribers::Subscribers;
 
 /// The bus within a process, which keeps histories in memory: the default. They are lost with the
 /// last clone.
@@ -68,7 +71,7 @@ const SWEPT_AT_ONCE: usize = 1_024;
 struct Shared {
     store: Store,
     nodes: HashMap<NodeId, EventSender>,
-    subscribers: HashMap<RoomName, HashSet<NodeId>>,
+    subscribers: HashMap<RoomName, Subscribers>,
 }
 
 impl Local {
@@ -131,8 +134,8 @@ async fn sweep(shared: Weak<Mutex<Shared>>) {
 impl Shared {
     /// Hands an event to the subscribers of a room, except one node.
     fn hand_out(&self, room: &RoomName, event: &BusEvent, except: Option<NodeId>) {
-        let nodes = self.subscribers.get(room).into_iter().flatten();
-        for node in nodes.filter(|node| Some(**node) != except) {
+        let nodes = self.subscribers.get(room).map_or(&[][..], Subscribers::nodes);
+        for node in nodes.iter().filter(|node| Some(**node) != except) {
             if let Some(events) = self.nodes.get(node) {
                 events.send(event.clone());
             }
@@ -141,10 +144,12 @@ impl Shared {
 
     fn unsubscribe(&mut self, room: &RoomName, node: NodeId) {
         if let Some(nodes) = self.subscribers.get_mut(room) {
-            nodes.remove(&node);
-            if nodes.is_empty() {
+            if !nodes.remove(node) {
                 self.subscribers.remove(room);
                 self.store.unsubscribe(room);
+                if is_wasteful(self.subscribers.len(), self.subscribers.capacity()) {
+                    self.subscribers.shrink_to(self.subscribers.len() * 2);
+                }
             }
         }
     }
@@ -194,7 +199,8 @@ impl Bus for Local {
     ) -> BusFuture<'a, Option<Position>> {
         let subscribed = self.node().map(|node| {
             let mut shared = self.lock();
-            shared.subscribers.entry(room.clone()).or_default().insert(node);
+            let subscribers = shared.subscribers.entry(room.clone());
+            subscribers.and_modify(|nodes| nodes.insert(node)).or_insert(Subscribers::One(node));
             retention.map(|retention| shared.store.subscribe(Instant::now(), room, *retention))
         });
         Box::pin(ready(subscribed))
@@ -281,11 +287,11 @@ impl Drop for Local {
         let Shared { store, nodes, subscribers } = &mut *shared;
         nodes.remove(&node);
         subscribers.retain(|room, nodes| {
-            nodes.remove(&node);
-            if nodes.is_empty() {
+            let remain = nodes.remove(node);
+            if !remain {
                 store.unsubscribe(room);
             }
-            !nodes.is_empty()
+            remain
         });
     }
 }
