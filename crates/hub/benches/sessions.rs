@@ -1,5 +1,5 @@
-//! The memory of sessions, rooms and memberships of a node, the time of joins and leaves, and a
-//! storm of recoveries: all members of a room return at once.
+//! The memory of sessions, rooms and memberships of a node, the time of joins and leaves, the memory
+//! of rooms with history, and a storm of recoveries: all members of a room return at once.
 //!
 //! ```text
 //! cargo bench -p sockeye-hub --bench sessions
@@ -39,6 +39,7 @@ fn main() {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         memberships().await;
+        histories().await;
         storm().await;
     });
 }
@@ -84,6 +85,22 @@ async fn memberships() {
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
     print("what remains when all have ended", (allocated() - before) / 1e6, "MB");
+}
+
+async fn histories() {
+    println!("{SESSIONS} sessions and {ROOMS} rooms with history");
+    let hub: Hub =
+        Hub::builder().rooms(|_| RoomOptions::new().history(Retention::default())).build();
+    let sessions: Vec<SessionHandle> =
+        (0..SESSIONS).map(|_| hub.attach(Nowhere, (), SessionOptions::new())).collect();
+    let empty = allocated();
+    let mut random = Random(1);
+    let started = CpuTime::now();
+    for room in 0..ROOMS {
+        join(&sessions, &mut random, room).await;
+    }
+    per("a join that creates a room", started.elapsed(), ROOMS as usize);
+    print("a room with one membership", (allocated() - empty) / f64::from(ROOMS), "B");
 }
 
 async fn join(sessions: &[SessionHandle], random: &mut Random, room: u32) {
