@@ -51,8 +51,8 @@ impl<S: Send + Sync + 'static> Shared<S> {
             BusEvent::Live { room, publication } => {
                 self.counters.on_received();
                 let rooms = self.rooms();
-                if let Some(state) = rooms.state(&room) {
-                    self.fan_out(&rooms, state, &room, &publication, None);
+                if let Some((key, state)) = rooms.occupied(&room) {
+                    self.fan_out(&rooms, key, state, &room, &publication, None);
                 }
             }
             BusEvent::Stored { room, epoch, entry } => {

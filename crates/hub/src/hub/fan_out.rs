@@ -4,9 +4,10 @@ use std::time::Instant;
 use sockeye::{Message, Multicast, Prepared};
 
 use super::Shared;
-use super::rooms::{RoomState, Rooms};
+use super::room_states::RoomState;
+use super::rooms::Rooms;
 use crate::core::outbox::QueuedPublication;
-use crate::core::{Position, Publication, RoomName};
+use crate::core::{Position, Publication, RoomKey, RoomName};
 use crate::encoder::{Delivery, Encoder, Missed, MissedReason};
 use crate::panics::Panics;
 use crate::session::{Delivered, OnMissed, SessionShared, spawn_pump};
@@ -68,12 +69,12 @@ impl<S: Send + Sync + 'static> Shared<S> {
     pub(super) fn fan_out(
         self: &Arc<Self>,
         rooms: &Rooms,
+        room: RoomKey,
         state: &RoomState,
         name: &RoomName,
         publication: &Publication,
         place: Option<Place>,
     ) {
-        let Some(room) = state.key else { return };
         let started = Instant::now();
         let mut deliveries = 0;
         let position = place.map(|place| place.position);
@@ -89,7 +90,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
         let matching = matching.filter_map(|(member, matches)| matches.then_some(member));
         let all = rooms.topics.members_without_filter(room).iter().copied().chain(matching);
         for member in all {
-            if !state.recovering.is_empty() && state.recovering.contains_key(&member) {
+            if state.is_recovering(member) {
                 continue;
             }
             let Some(session) = registry.by_slot(member.0) else { continue };

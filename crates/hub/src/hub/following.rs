@@ -3,6 +3,7 @@ use std::time::Instant;
 
 use super::Shared;
 use super::fan_out::Place;
+use super::room_states::RoomState;
 use super::rooms::{PAGE, RoomQuestion, Rooms};
 use crate::bus::{BusError, Source};
 use crate::core::continuity::{Ask, ChainOutput, Question, Received};
@@ -20,9 +21,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
     /// Handles a publication of a room with history.
     pub(super) fn on_stored(self: &Arc<Self>, room: &RoomName, epoch: Epoch, entry: Entry) {
         let mut rooms = self.rooms();
-        let Some(chain) = rooms.state_mut(room).and_then(|state| state.chain.as_mut()) else {
-            return;
-        };
+        let Some(chain) = rooms.state_mut(room).and_then(RoomState::chain_mut) else { return };
         let after = chain.position();
         match chain.on_publication(Instant::now(), epoch, entry) {
             Received::Deliver(entry) => self.deliver(&mut rooms, room, after, &entry, epoch),
@@ -64,7 +63,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
             if rooms.questions.is_busy(&room) {
                 continue;
             }
-            let Some(chain) = rooms.state_mut(&room).and_then(|state| state.chain.as_mut()) else {
+            let Some(chain) = rooms.state_mut(&room).and_then(RoomState::chain_mut) else {
                 continue;
             };
             let ask = chain.on_timeout(now);
@@ -123,9 +122,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
         answer: Result<Answer, BusError>,
     ) {
         let now = Instant::now();
-        let Some(chain) = rooms.state_mut(room).and_then(|state| state.chain.as_mut()) else {
-            return;
-        };
+        let Some(chain) = rooms.state_mut(room).and_then(RoomState::chain_mut) else { return };
         let after = chain.position();
         let output = match answer {
             Ok(Answer::Top(top)) => chain.on_top(now, token, top),
@@ -164,8 +161,8 @@ impl<S: Send + Sync + 'static> Shared<S> {
             after = Some(entry.position(epoch));
         }
         if output.checked {
-            let recovering = rooms.state_mut(room).map(|state| state.recovering.values_mut());
-            for recovery in recovering.into_iter().flatten() {
+            let state = rooms.state_mut(room);
+            for recovery in state.into_iter().flat_map(RoomState::recoveries_mut) {
                 recovery.catch_up.on_checked();
                 recovery.input.notify_one();
             }
@@ -185,11 +182,11 @@ impl<S: Send + Sync + 'static> Shared<S> {
     ) {
         let position = entry.position(epoch);
         let place = Place { after: after.unwrap_or(position), position };
-        if let Some(state) = rooms.state(room) {
-            self.fan_out(rooms, state, room, &entry.publication, Some(place));
+        if let Some((key, state)) = rooms.occupied(room) {
+            self.fan_out(rooms, key, state, room, &entry.publication, Some(place));
         }
         let Some(state) = rooms.state_mut(room) else { return };
-        for recovery in state.recovering.values_mut() {
+        for recovery in state.recoveries_mut() {
             recovery.catch_up.on_live(epoch, entry);
             recovery.input.notify_one();
         }
@@ -198,13 +195,13 @@ impl<S: Send + Sync + 'static> Shared<S> {
     /// Tells all members of a room on this node that publications are missing.
     fn notify_gap(self: &Arc<Self>, rooms: &mut Rooms, room: &RoomName, gap: Gap) {
         let Some(key) = rooms.topics.room(room.as_str()) else { return };
-        let Some(state) = rooms.states.get_mut(room) else { return };
-        for recovery in state.recovering.values_mut() {
+        let Some(state) = rooms.states.get_mut(Some(key), room) else { return };
+        for recovery in state.recoveries_mut() {
             recovery.catch_up.on_gap(gap.position);
             recovery.input.notify_one();
         }
         let members = rooms.topics.members(key).iter();
-        let members = members.filter(|member| !state.recovering.contains_key(member)).copied();
+        let members = members.filter(|member| !state.is_recovering(**member)).copied();
         // A member may leave the room because of the gap.
         for member in members.collect::<Vec<_>>() {
             let Some(session) = self.registry().by_slot(member.0).cloned() else { continue };

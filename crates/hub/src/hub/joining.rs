@@ -4,9 +4,11 @@ use std::time::Instant;
 use sockeye::Prepared;
 use tokio::sync::oneshot;
 
-use super::rooms::Subscription;
+use super::room_states::Subscription;
+use super::rooms::Turn;
 use super::{JoinNotice, JoinReply, RoomOptions, Rooms, Shared};
 use crate::bus::BusError;
+use crate::core::continuity::Chain;
 use crate::core::history::Entry;
 use crate::core::{Position, RoomName};
 use crate::encoder::Delivery;
@@ -23,7 +25,14 @@ struct Pin<'a, S> {
     hub: &'a Shared<S>,
     room: &'a RoomName,
     options: Arc<RoomOptions>,
-    subscription: Arc<tokio::sync::Mutex<Subscription>>,
+    turn: Turn,
+}
+
+/// The result of [`Shared::enter`].
+enum Entered {
+    Joined(Joined),
+    /// The session recovers what it missed: the outcome follows.
+    Recovers(oneshot::Receiver<Joined>),
 }
 
 impl<S> Drop for Pin<'_, S> {
@@ -73,55 +82,79 @@ impl<S: Send + Sync + 'static> Shared<S> {
         terms: JoinTerms,
         reply: Option<JoinReply>,
     ) -> Result<Joined> {
-        // A room that the session may not join costs the bus nothing.
-        if session.is_over() {
-            return Err(HubError::Closed);
-        }
-        self.rooms().topics.check_join(session.member(), room)?;
-        let pin = self.pin(room)?;
-        if options.from.is_some() && pin.options.retention.is_none() {
-            return Err(HubError::NoHistory(room.clone()));
-        }
-        self.subscribe(&pin).await?;
-        let outcome = {
-            let mut rooms = self.rooms();
-            // A session that ends is marked first, then leaves its rooms: it cannot stay in this
-            // one.
+        let entered = 'entered: {
+            // A room that the session may not join costs the bus nothing.
             if session.is_over() {
                 return Err(HubError::Closed);
             }
-            let entered = rooms.join(session.member(), room)?;
-            let position = rooms.position(room);
-            let already = entered.already;
-            let joined = Joined { position, recovery: Recovered::NotAsked, already };
-            if already {
-                return Ok(joined);
-            }
-            let (member, key) = (session.member(), entered.room);
-            if terms.filter.is_some() || options.filter.is_some() {
-                if let Err(error) = rooms.set_filters(member, key, terms.filter, options.filter) {
-                    rooms.leave(member, room);
-                    return Err(error.into());
+            {
+                let mut rooms = self.rooms();
+                if rooms.is_subscribed(room) {
+                    break 'entered self.enter(&mut rooms, session, room, options, terms, reply)?;
                 }
+                rooms.topics.check_join(session.member(), room)?;
             }
-            if pin.options.presence {
-                if let Err(error) = self.join_presence(session, room, &options.info) {
-                    rooms.leave(member, room);
-                    return Err(error.into());
-                }
-                if options.quiet {
-                    rooms.silence(member, room);
-                }
-            }
-            let Some(from) = options.from else {
-                self.notify_joined(&rooms, session, room, joined, reply, None);
-                return Ok(joined);
-            };
-            let (sender, receiver) = oneshot::channel();
-            self.begin_recovery(&mut rooms, session, room, from, reply, Some(sender));
-            receiver
+            let pin = self.pin(room)?;
+            check_from(&options, &pin.options, room)?;
+            self.subscribe(&pin).await?;
+            let mut rooms = self.rooms();
+            self.enter(&mut rooms, session, room, options, terms, reply)?
         };
-        outcome.await.map_err(|_| HubError::Closed)
+        match entered {
+            Entered::Joined(joined) => Ok(joined),
+            Entered::Recovers(outcome) => outcome.await.map_err(|_| HubError::Closed),
+        }
+    }
+
+    /// Adds a session to a room that this node is subscribed to.
+    fn enter(
+        self: &Arc<Self>,
+        rooms: &mut Rooms,
+        session: &Arc<SessionShared<S>>,
+        room: &RoomName,
+        options: JoinOptions,
+        terms: JoinTerms,
+        reply: Option<JoinReply>,
+    ) -> Result<Entered> {
+        // A session that ends is marked first, then leaves its rooms: it cannot stay in this one.
+        if session.is_over() {
+            return Err(HubError::Closed);
+        }
+        // The room is subscribed to.
+        let key = rooms.key(room);
+        let state = rooms.states.get(key, room).ok_or(HubError::Closed)?;
+        check_from(&options, &state.options, room)?;
+        let has_presence = state.options.presence;
+        let position = state.chain().and_then(Chain::position);
+        let entered = rooms.join(session.member(), room, key)?;
+        let already = entered.already;
+        let joined = Joined { position, recovery: Recovered::NotAsked, already };
+        if already {
+            return Ok(Entered::Joined(joined));
+        }
+        let (member, key) = (session.member(), entered.room);
+        if terms.filter.is_some() || options.filter.is_some() {
+            if let Err(error) = rooms.set_filters(member, key, terms.filter, options.filter) {
+                rooms.leave(member, room);
+                return Err(error.into());
+            }
+        }
+        if has_presence {
+            if let Err(error) = self.join_presence(session, room, &options.info) {
+                rooms.leave(member, room);
+                return Err(error.into());
+            }
+            if options.quiet {
+                rooms.quiet.insert(member, key);
+            }
+        }
+        let Some(from) = options.from else {
+            self.notify_joined(rooms, session, room, joined, reply, None);
+            return Ok(Entered::Joined(joined));
+        };
+        let (sender, receiver) = oneshot::channel();
+        self.begin_recovery(rooms, session, room, from, reply, Some(sender));
+        Ok(Entered::Recovers(receiver))
     }
 
     /// Tells the client that its session has joined, before anything that is published. A `reply`
@@ -162,23 +195,21 @@ impl<S: Send + Sync + 'static> Shared<S> {
 
     fn pin<'a>(&'a self, room: &'a RoomName) -> Result<Pin<'a, S>> {
         let options = self.options(room)?;
-        let mut rooms = self.rooms();
-        let state = rooms.pin(room, || options);
-        let (options, subscription) = (state.options.clone(), state.subscription.clone());
-        Ok(Pin { hub: self, room, options, subscription })
+        let (options, turn) = self.rooms().pin(room, options);
+        Ok(Pin { hub: self, room, options, turn })
     }
 
     /// Subscribes this node to the room, unless it is subscribed.
     async fn subscribe(self: &Arc<Self>, pin: &Pin<'_, S>) -> Result<()> {
-        let mut subscription = pin.subscription.lock().await;
-        if *subscription == Subscription::Active {
+        let _turn = pin.turn.lock().await;
+        if self.rooms().is_subscribed(pin.room) {
             return Ok(());
         }
         // If the bus fails, or this future is dropped, nobody knows whether the node is subscribed.
-        *subscription = Subscription::Unknown;
+        self.set_subscription(pin.room, Subscription::Unknown);
         let Some(retention) = &pin.options.retention else {
             self.bus.subscribe(pin.room, None).await?;
-            *subscription = Subscription::Active;
+            self.set_subscription(pin.room, Subscription::Active);
             return Ok(());
         };
         for _ in 0..SUBSCRIBE_ATTEMPTS {
@@ -187,15 +218,15 @@ impl<S: Send + Sync + 'static> Shared<S> {
             let subscribed = self.bus.subscribe(pin.room, Some(retention)).await;
             let mut rooms = self.rooms();
             let Some(state) = rooms.state_mut(pin.room) else { return Ok(()) };
-            let (Some(chain), Ok(Some(top))) = (&mut state.chain, &subscribed) else {
-                state.chain = None;
+            let (Some(chain), Ok(Some(top))) = (state.chain_mut(), &subscribed) else {
+                state.set_chain(None);
                 return Err(subscribed.err().unwrap_or(BusError::Down).into());
             };
             let output = chain.on_top(Instant::now(), token, *top);
             // The link broke or was restored meanwhile: the chain has asked another question, and a
             // session that joined now would have no position.
             if chain.position().is_none() {
-                state.chain = None;
+                state.set_chain(None);
                 continue;
             }
             // The answer to a round meanwhile may be from before the subscription. What was published
@@ -206,10 +237,18 @@ impl<S: Send + Sync + 'static> Shared<S> {
             let at = chain.next_timeout();
             rooms.check_at(at, pin.room.clone());
             self.carry_out_chain(&mut rooms, pin.room, Some(*top), output);
-            *subscription = Subscription::Active;
+            if let Some(state) = rooms.state_mut(pin.room) {
+                state.subscription = Subscription::Active;
+            }
             return Ok(());
         }
         Err(BusError::Down.into())
+    }
+
+    fn set_subscription(&self, room: &RoomName, subscription: Subscription) {
+        if let Some(state) = self.rooms().state_mut(room) {
+            state.subscription = subscription;
+        }
     }
 
     /// Makes a session leave a room, and tells the client. Returns whether it was in the room.
@@ -229,35 +268,26 @@ impl<S: Send + Sync + 'static> Shared<S> {
     pub(super) async fn unsubscribe_unused(&self) {
         let unused = self.rooms().take_unused();
         for room in unused {
-            let Some(lock) = self.rooms().state(&room).map(|state| state.subscription.clone())
-            else {
-                continue;
-            };
-            // A join in progress waits for the lock, and subscribes again.
-            let mut subscription = lock.lock().await;
-            {
-                let rooms = self.rooms();
-                let state = rooms.state(&room);
-                // Another task may have forgotten the room, and a join may have created it again.
-                let is_current = state.is_some_and(|state| Arc::ptr_eq(&state.subscription, &lock));
-                if !is_current || !rooms.is_unused(&room) {
-                    continue;
-                }
-            }
-            if *subscription != Subscription::None {
-                *subscription = Subscription::None;
-                if let Some(state) = self.rooms().state_mut(&room) {
-                    state.chain = None;
-                }
+            let Some((options, turn)) = self.rooms().pin_known(&room) else { continue };
+            let pin = Pin { hub: self, room: &room, options, turn };
+            // A join in progress waits for its turn, and subscribes again.
+            let _turn = pin.turn.lock().await;
+            let Some(subscription) = self.rooms().end_subscription(&room) else { continue };
+            if subscription != Subscription::None {
                 // If the bus fails, publications of the room are received and dropped.
                 let _ = self.bus.unsubscribe(&room).await;
             }
-            let mut rooms = self.rooms();
-            if rooms.is_unused(&room) {
-                rooms.forget(&room);
-            }
+            self.rooms().forget(&room);
         }
     }
+}
+
+/// Refuses a join from a position in a room without history.
+fn check_from(join: &JoinOptions, options: &RoomOptions, room: &RoomName) -> Result<()> {
+    if join.from.is_some() && options.retention.is_none() {
+        return Err(HubError::NoHistory(room.clone()));
+    }
+    Ok(())
 }
 
 impl<S> Shared<S> {

@@ -20,6 +20,7 @@ mod questions;
 mod recovery;
 mod room;
 mod room_options;
+mod room_states;
 mod rooms;
 mod survey;
 

@@ -72,13 +72,13 @@ impl<S: Send + Sync + 'static> Shared<S> {
 
     fn deliver_diff(self: &Arc<Self>, name: &RoomName, diff: &PresenceDiff) {
         let mut rooms = self.rooms();
-        let Rooms { topics, states, .. } = &mut *rooms;
+        let Rooms { topics, states, quiet, .. } = &mut *rooms;
         let Some(room) = topics.room(name.as_str()) else { return };
-        let Some(state) = states.get_mut(name) else { return };
+        let Some(state) = states.get_mut(Some(room), name) else { return };
         let mut encoded = Encoded::new(&self.panics, |encoder| encoder.presence(name, diff));
         let registry = self.registry();
         for member in topics.members(room) {
-            if !state.quiet.is_empty() && state.quiet.contains(member) {
+            if quiet.contains(*member, room) {
                 continue;
             }
             let Some(session) = registry.by_slot(member.0) else { continue };
@@ -87,7 +87,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 continue;
             };
             let max_bytes = self.config.outbox_limits.reply_bytes;
-            let recovery = state.recovering.get_mut(member);
+            let recovery = state.recovery_mut(*member);
             let held = recovery
                 .map_or(Held::Joined, |recovery| recovery.hold(multicast.prepared(), max_bytes));
             match held {

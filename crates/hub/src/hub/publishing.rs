@@ -27,12 +27,14 @@ impl<S: Send + Sync + 'static> Shared<S> {
         let publication = Arc::new(publication);
         let options = {
             let rooms = self.rooms();
-            rooms.state(room).map(|state| {
+            let occupied = rooms.occupied(room);
+            if let Some((key, state)) = occupied {
                 if state.options.retention.is_none() {
-                    self.fan_out(&rooms, state, room, &publication, None);
+                    self.fan_out(&rooms, key, state, room, &publication, None);
                 }
-                state.options.clone()
-            })
+            }
+            let state = occupied.map(|(_, state)| state).or_else(|| rooms.state(room));
+            state.map(|state| state.options.clone())
         };
         // A room without a state has no members here.
         let options = options.map_or_else(|| self.new_options(room), Ok)?;

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use sockeye::Prepared;
 use tokio::sync::{Notify, oneshot};
 
-use super::rooms::{RoomState, Rooms};
+use super::room_states::RoomHistory;
+use super::rooms::Rooms;
 use super::{JoinReply, Shared};
 use crate::bus::Source;
 use crate::core::continuity::{CatchUp, CatchUpOutput, Chain, SharedRead};
@@ -84,8 +85,10 @@ impl<S: Send + Sync + 'static> Shared<S> {
         reply: Option<JoinReply>,
         outcome: Option<oneshot::Sender<Joined>>,
     ) {
-        let Some(state) = rooms.states.get_mut(room) else { return };
-        let Some(live) = state.chain.as_ref().and_then(Chain::position) else { return };
+        let key = rooms.key(room);
+        let state = rooms.states.get_mut(key, room);
+        let Some(history) = state.and_then(|state| state.history.as_mut()) else { return };
+        let Some(live) = history.chain.as_ref().and_then(Chain::position) else { return };
         let catch_up = CatchUp::new(from, live, self.config.catch_up);
         let input = Arc::new(Notify::new());
         let recovery = Recovery {
@@ -97,9 +100,9 @@ impl<S: Send + Sync + 'static> Shared<S> {
             reply,
             outcome,
         };
-        if let Some(replaced) = state.recovering.insert(session.member(), recovery) {
+        if let Some(replaced) = history.recovering.insert(session.member(), recovery) {
             // A page that the replaced recovery asked for is not this one's.
-            state.reads.remove(|reader| *reader == session.member());
+            history.reads.remove(|reader| *reader == session.member());
             replaced.input.notify_one();
         } else {
             rooms.recoveries += 1;
@@ -139,8 +142,10 @@ impl<S: Send + Sync + 'static> Shared<S> {
         let rooms = &mut *rooms;
         let member = session.member();
         loop {
-            let Some(state) = rooms.states.get_mut(room) else { return Progress::Ended };
-            let Some(recovery) = state.recovering.get_mut(&member) else { return Progress::Ended };
+            let state = rooms.state_mut(room);
+            let Some(recovery) = state.and_then(|state| state.recovery_mut(member)) else {
+                return Progress::Ended;
+            };
             if !Arc::ptr_eq(&recovery.input, input) {
                 return Progress::Ended;
             }
@@ -196,17 +201,21 @@ impl<S: Send + Sync + 'static> Shared<S> {
                     return Progress::Ended;
                 }
             }
-            let Some(state) = rooms.states.get_mut(room) else { return Progress::Ended };
+            let key = rooms.key(room);
+            let state = rooms.states.get_mut(key, room);
+            let Some(history) = state.and_then(|state| state.history.as_mut()) else {
+                return Progress::Ended;
+            };
             match output {
                 CatchUpOutput::Wait => {
-                    let recovery = state.recovering.get(&member);
+                    let recovery = history.recovering.get(&member);
                     if recovery.is_some_and(|recovery| recovery.catch_up.is_waiting_for_chain()) {
                         rooms.suspect(room, Instant::now());
                     }
                     return if budget == 0 { Progress::NoCapacity } else { Progress::Waits };
                 }
                 CatchUpOutput::Read(read) => {
-                    if let Some(read) = state.reads.ask(member, read) {
+                    if let Some(read) = history.reads.ask(member, read) {
                         self.runtime.spawn(read_shared(self.clone(), room.clone(), read));
                     }
                 }
@@ -223,8 +232,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
                     }
                 }
                 CatchUpOutput::InStep { .. } => {
-                    state.recovering.remove(&member);
-                    state.clear_encodings();
+                    history.remove_recovery(member);
                     rooms.recoveries -= 1;
                     return Progress::Ended;
                 }
@@ -242,7 +250,8 @@ impl<S: Send + Sync + 'static> Shared<S> {
     ) {
         let Rooms { topics, states, .. } = rooms;
         let Some(room) = topics.room(name.as_str()) else { return };
-        let Some(state) = states.get_mut(name) else { return };
+        let Some(state) = states.get_mut(Some(room), name) else { return };
+        let Some(history) = &mut state.history else { return };
         let filter = topics.filter(session.member(), room);
         for entry in entries {
             let position = entry.position(after.epoch);
@@ -255,7 +264,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
                         self.panics.contain("an encoder", || encoder.publication(&delivery));
                     message.map(Prepared::new)
                 };
-                let message = state.encodings.get_or_encode(position, encoder, encode);
+                let message = history.encodings.get_or_encode(position, encoder, encode);
                 let Some(payload) = message else {
                     self.notify_panicked(session, name, Some(position));
                     after = position;
@@ -327,7 +336,9 @@ async fn read_shared<S: Send + Sync + 'static>(
             tokio::time::sleep(RETRY_AFTER).await;
         }
         let mut rooms = hub.rooms();
-        let Some(RoomState { reads, recovering, .. }) = rooms.state_mut(&room) else { return };
+        let state = rooms.state_mut(&room);
+        let Some(history) = state.and_then(|state| state.history.as_mut()) else { return };
+        let RoomHistory { reads, recovering, .. } = &mut **history;
         let page = page.map(Arc::new).ok();
         let shared = match &page {
             Some(page) => reads.on_page(page),

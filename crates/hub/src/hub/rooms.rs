@@ -1,5 +1,5 @@
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::{BinaryHeap, HashMap};
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::RoomOptions;
-use super::encodings::Encodings;
 use super::filters::ForcedFilters;
 use super::questions::Questions;
-use super::recovery::Recovery;
-use crate::core::continuity::{Ask, Chain, ChainConfig, ReadShare};
+use super::room_options::SharedOptions;
+use super::room_states::{QuietMembers, RoomState, RoomStates, Subscription};
+use crate::core::capacity::is_wasteful;
+use crate::core::continuity::{Ask, Chain, ChainConfig};
 use crate::core::history::Limit;
 use crate::core::topics::{JoinError, Joined, Left, Limits, MemberKey, Topics};
 use crate::core::{Position, RoomKey, RoomName};
@@ -29,11 +30,13 @@ const MAX_JITTER: u64 = 2_500;
 #[derive(Debug)]
 pub(crate) struct Rooms {
     pub(super) topics: Topics,
-    pub(super) states: HashMap<RoomName, RoomState>,
+    pub(super) states: RoomStates,
+    /// The rooms that joins in progress keep.
+    joining: HashMap<RoomName, Joining>,
+    options: SharedOptions,
     /// The number of recoveries in all rooms.
     pub(super) recoveries: usize,
-    /// The number of quiet members in all rooms.
-    quiet_members: usize,
+    pub(super) quiet: QuietMembers,
     pub(super) questions: Questions,
     pub(super) forced: ForcedFilters,
     /// Rooms that may have become unused, for the task of the bus to unsubscribe from.
@@ -44,29 +47,15 @@ pub(crate) struct Rooms {
     work: Arc<Notify>,
 }
 
-/// The state of a room beside its members.
+/// The joins of one room in progress, and the task that unsubscribes from it.
 #[derive(Debug)]
-pub(super) struct RoomState {
-    pub(super) options: Arc<RoomOptions>,
-    /// The key of the room while it has members.
-    pub(super) key: Option<RoomKey>,
-    /// Locked while it changes.
-    pub(super) subscription: Arc<tokio::sync::Mutex<Subscription>>,
-    /// In rooms with history, from the subscription on.
-    pub(super) chain: Option<Chain>,
-    /// The time at which the chain is looked after.
-    check_at: Option<Instant>,
-    /// The members that recover what they missed: they receive nothing directly.
-    pub(super) recovering: HashMap<MemberKey, Recovery>,
-    /// The members that receive no notices of the presence.
-    pub(super) quiet: HashSet<MemberKey>,
-    /// The reads of these members.
-    pub(super) reads: ReadShare<MemberKey>,
-    /// The encodings of the publications that they read.
-    pub(super) encodings: Encodings,
-    /// The number of joins in progress.
+struct Joining {
+    turn: Turn,
     pins: usize,
 }
+
+/// Locked while the subscription to a room changes.
+pub(super) type Turn = Arc<tokio::sync::Mutex<()>>;
 
 /// A question of a room's chain to the store.
 #[derive(Debug)]
@@ -76,32 +65,15 @@ pub(super) struct RoomQuestion {
     pub(super) ask: Ask,
 }
 
-/// The subscription of this node to a room.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Subscription {
-    #[default]
-    None,
-    /// A request to subscribe failed, or its outcome was not awaited.
-    Unknown,
-    Active,
-}
-
-impl RoomState {
-    /// Gives back the memory of what was recovered, after a recovery has ended.
-    pub(super) fn clear_encodings(&mut self) {
-        if self.recovering.is_empty() {
-            self.encodings.clear();
-        }
-    }
-}
-
 impl Rooms {
     pub(super) fn new(limits: Limits, work: Arc<Notify>) -> Self {
         Self {
             topics: Topics::new(limits),
-            states: HashMap::new(),
+            states: RoomStates::new(),
+            joining: HashMap::new(),
+            options: SharedOptions::default(),
             recoveries: 0,
-            quiet_members: 0,
+            quiet: QuietMembers::default(),
             questions: Questions::default(),
             forced: ForcedFilters::default(),
             unused: Vec::new(),
@@ -121,20 +93,26 @@ impl Rooms {
     }
 
     pub(super) fn state(&self, room: &RoomName) -> Option<&RoomState> {
-        self.states.get(room)
+        self.states.get(self.key(room), room)
+    }
+
+    /// Returns the key and the state of an occupied room.
+    pub(super) fn occupied(&self, room: &RoomName) -> Option<(RoomKey, &RoomState)> {
+        let key = self.key(room)?;
+        Some((key, self.states.get(Some(key), room)?))
     }
 
     pub(super) fn state_mut(&mut self, room: &RoomName) -> Option<&mut RoomState> {
-        self.states.get_mut(room)
+        self.states.get_mut(self.topics.room(room.as_str()), room)
     }
 
     /// Returns the position of the last publication that the members of a room have received.
     pub(super) fn position(&self, room: &RoomName) -> Option<Position> {
-        self.states.get(room)?.chain.as_ref()?.position()
+        self.state(room)?.chain()?.position()
     }
 
     pub(super) fn chains(&mut self) -> impl Iterator<Item = &mut Chain> {
-        self.states.values_mut().filter_map(|state| state.chain.as_mut())
+        self.states.iter_mut(&self.topics).filter_map(|(_, state)| state.chain_mut())
     }
 
     /// Makes a chain follow a room. Returns the token of the question for the room's top.
@@ -146,18 +124,18 @@ impl Rooms {
         if self.questions.cancel(room) {
             self.work.notify_one();
         }
-        if let Some(state) = self.states.get_mut(room) {
-            state.chain = Some(chain);
+        if let Some(state) = self.state_mut(room) {
+            state.set_chain(Some(chain));
         }
         ask.token
     }
 
     /// Makes all chains check their positions. Returns the number of tasks to start that ask.
     pub(super) fn begin_round(&mut self, now: Instant) -> usize {
-        let Self { states, questions, .. } = self;
+        let Self { topics, states, questions, .. } = self;
         let mut starts = 0;
-        for (room, state) in states {
-            if let Some(chain) = &mut state.chain {
+        for (room, state) in states.iter_mut(topics) {
+            if let Some(chain) = state.chain_mut() {
                 let ask = chain.on_reconnected(now);
                 starts += usize::from(questions.ask_in_round(room, ask));
             }
@@ -174,7 +152,7 @@ impl Rooms {
     /// Takes the next question for a task that asks; `None` ends the task.
     pub(super) fn take_question(&mut self) -> Option<RoomQuestion> {
         while let Some((room, ask)) = self.questions.take() {
-            let state = self.states.get(&room).filter(|state| state.chain.is_some());
+            let state = self.state(&room).filter(|state| state.chain().is_some());
             if let Some(state) = state {
                 return Some(RoomQuestion { options: state.options.clone(), room, ask });
             }
@@ -190,7 +168,7 @@ impl Rooms {
         if self.questions.settle(room) {
             self.work.notify_one();
         }
-        let chain = self.states.get(room).and_then(|state| state.chain.as_ref());
+        let chain = self.state(room).and_then(RoomState::chain);
         if let Some(at) = chain.map(Chain::next_timeout) {
             self.check_at(at, room.clone());
         }
@@ -198,11 +176,12 @@ impl Rooms {
 
     /// Looks after the chain of a room at a time, or earlier.
     pub(super) fn check_at(&mut self, at: Instant, room: RoomName) {
-        let Some(state) = self.states.get_mut(&room) else { return };
-        if state.check_at.is_some_and(|planned| planned <= at) {
+        let state = self.state_mut(&room);
+        let Some(history) = state.and_then(|state| state.history.as_mut()) else { return };
+        if history.check_at.is_some_and(|planned| planned <= at) {
             return;
         }
-        state.check_at = Some(at);
+        history.check_at = Some(at);
         let earliest = self.next_check().is_none_or(|next| at < next);
         self.checks.push(Reverse((at, room)));
         if earliest {
@@ -212,9 +191,7 @@ impl Rooms {
 
     /// Makes the chain of a room check its own position soon.
     pub(super) fn suspect(&mut self, room: &RoomName, now: Instant) {
-        let Some(chain) = self.states.get_mut(room).and_then(|state| state.chain.as_mut()) else {
-            return;
-        };
+        let Some(chain) = self.state_mut(room).and_then(RoomState::chain_mut) else { return };
         chain.suspect(now);
         let at = chain.next_timeout();
         self.check_at(at, room.clone());
@@ -224,10 +201,11 @@ impl Rooms {
     pub(super) fn take_due(&mut self, now: Instant) -> Option<RoomName> {
         while self.checks.peek().is_some_and(|Reverse((at, _))| *at <= now) {
             let Reverse((at, room)) = self.checks.pop()?;
-            let Some(state) = self.states.get_mut(&room) else { continue };
+            let state = self.state_mut(&room);
+            let Some(history) = state.and_then(|state| state.history.as_mut()) else { continue };
             // An entry that an earlier one has replaced is skipped.
-            if state.check_at == Some(at) {
-                state.check_at = None;
+            if history.check_at == Some(at) {
+                history.check_at = None;
                 return Some(room);
             }
         }
@@ -240,45 +218,68 @@ impl Rooms {
         [check, self.questions.next_round()].into_iter().flatten().min()
     }
 
-    /// Keeps the state of a room, which `options` creates if there is none, until
-    /// [`unpin`](Self::unpin).
+    /// Keeps the state of a room until [`unpin`](Self::unpin); one with `options` is created if
+    /// there is none. Returns the room's options and turn.
     pub(super) fn pin(
         &mut self,
         room: &RoomName,
-        options: impl FnOnce() -> Arc<RoomOptions>,
-    ) -> &mut RoomState {
-        let state = self.states.entry(room.clone()).or_insert_with(|| RoomState {
-            options: options(),
-            key: None,
-            subscription: Arc::default(),
-            chain: None,
-            check_at: None,
-            recovering: HashMap::new(),
-            quiet: HashSet::new(),
-            reads: ReadShare::new(PAGE),
-            encodings: Encodings::default(),
-            pins: 0,
-        });
-        state.pins += 1;
-        state
+        options: Arc<RoomOptions>,
+    ) -> (Arc<RoomOptions>, Turn) {
+        if self.state(room).is_none() {
+            let options = self.options.share(options);
+            self.states.insert(room.clone(), RoomState::new(options));
+        }
+        self.pin_known(room).expect("the room has a state")
+    }
+
+    /// Keeps the state of a room like [`pin`](Self::pin), if there is one.
+    pub(super) fn pin_known(&mut self, room: &RoomName) -> Option<(Arc<RoomOptions>, Turn)> {
+        let options = self.state(room)?.options.clone();
+        let joining = self.joining.entry(room.clone());
+        let joining = joining.or_insert_with(|| Joining { turn: Turn::default(), pins: 0 });
+        joining.pins += 1;
+        Some((options, joining.turn.clone()))
     }
 
     pub(super) fn unpin(&mut self, room: &RoomName) {
-        if let Some(state) = self.states.get_mut(room) {
-            state.pins -= 1;
+        let Some(joining) = self.joining.get_mut(room) else { return };
+        joining.pins -= 1;
+        if joining.pins == 0 {
+            self.joining.remove(room);
+            if is_wasteful(self.joining.len(), self.joining.capacity()) {
+                self.joining.shrink_to(self.joining.len() * 2);
+            }
             self.note_unused(room);
         }
     }
 
-    /// Returns whether the room has neither members here nor joins in progress.
-    pub(super) fn is_unused(&self, room: &RoomName) -> bool {
-        self.topics.room(room.as_str()).is_none()
-            && self.states.get(room).is_none_or(|state| state.pins == 0)
+    /// Returns whether this node is subscribed to a room. It stays so while the room has members or
+    /// is pinned.
+    pub(super) fn is_subscribed(&self, room: &RoomName) -> bool {
+        self.state(room).is_some_and(|state| state.subscription == Subscription::Active)
     }
 
-    /// Removes the state of an unused room.
+    /// Ends the subscription to a room that is pinned by the caller only and has no members.
+    /// Returns the former subscription, or `None` if the room is in use.
+    pub(super) fn end_subscription(&mut self, room: &RoomName) -> Option<Subscription> {
+        if !self.is_only_pinned_once(room) {
+            return None;
+        }
+        let state = self.state_mut(room)?;
+        state.set_chain(None);
+        Some(mem::take(&mut state.subscription))
+    }
+
+    /// Removes the state of a room that is pinned by the caller only and has no members.
     pub(super) fn forget(&mut self, room: &RoomName) {
-        self.states.remove(room);
+        if self.is_only_pinned_once(room) {
+            self.states.remove(room);
+        }
+    }
+
+    fn is_only_pinned_once(&self, room: &RoomName) -> bool {
+        self.states.is_vacant(room)
+            && self.joining.get(room).is_none_or(|joining| joining.pins == 1)
     }
 
     pub(super) fn has_unused(&self) -> bool {
@@ -295,83 +296,73 @@ impl Rooms {
         rooms.filter_map(|room| self.topics.name(room)).cloned().collect()
     }
 
-    /// Adds a member to a room whose state is [kept](Self::pin).
-    pub(super) fn join(&mut self, member: MemberKey, room: &RoomName) -> Result<Joined, JoinError> {
-        let joined = self.topics.join(member, room)?;
+    /// Adds a member to a room whose state is [kept](Self::pin), and whose key is `key` if it is
+    /// occupied.
+    pub(super) fn join(
+        &mut self,
+        member: MemberKey,
+        room: &RoomName,
+        key: Option<RoomKey>,
+    ) -> Result<Joined, JoinError> {
+        let joined = self.topics.join_found(member, room, key)?;
         if joined.first_in_room {
-            if let Some(state) = self.states.get_mut(room) {
-                state.key = Some(joined.room);
-            }
+            self.states.occupy(room, joined.room);
         }
         Ok(joined)
     }
 
     /// Removes a member from a room. Returns whether it was in the room.
     pub(super) fn leave(&mut self, member: MemberKey, room: &RoomName) -> bool {
-        self.cancel_recovery(member, room);
-        self.unsilence(member, room);
-        let Some(key) = self.topics.room(room.as_str()) else { return false };
+        let Some(key) = self.key(room) else { return false };
+        self.cancel_recovery(member, key, room);
+        self.quiet.remove(member, key);
         self.forced.remove(member, key);
         match self.topics.leave(member, key) {
             Left::NotMember => return false,
             Left::Occupied => {}
-            Left::Emptied(_) => self.on_emptied(room),
+            Left::Emptied(_) => self.on_emptied(key, room),
         }
         true
     }
 
     /// Removes a member from all its rooms.
     pub(super) fn leave_all(&mut self, member: MemberKey) {
-        if self.recoveries > 0 || self.quiet_members > 0 {
+        if self.recoveries > 0 {
             for room in self.rooms_of(member) {
-                self.cancel_recovery(member, &room);
-                self.unsilence(member, &room);
+                if let Some(key) = self.key(&room) {
+                    self.cancel_recovery(member, key, &room);
+                }
             }
         }
-        if !self.forced.is_empty() {
+        if !self.forced.is_empty() || !self.quiet.is_empty() {
             for room in self.topics.rooms(member) {
                 self.forced.remove(member, room);
+                self.quiet.remove(member, room);
             }
         }
-        for (_, room) in self.topics.leave_all(member) {
-            self.on_emptied(&room);
+        for (key, room) in self.topics.leave_all(member) {
+            self.on_emptied(key, &room);
         }
     }
 
-    fn on_emptied(&mut self, room: &RoomName) {
-        if let Some(state) = self.states.get_mut(room) {
-            state.key = None;
-        }
+    fn on_emptied(&mut self, key: RoomKey, room: &RoomName) {
+        self.states.vacate(room, key);
         self.note_unused(room);
     }
 
-    /// Sends no notices of the presence to a member of a room.
-    pub(super) fn silence(&mut self, member: MemberKey, room: &RoomName) {
-        let state = self.states.get_mut(room);
-        if state.is_some_and(|state| state.quiet.insert(member)) {
-            self.quiet_members += 1;
-        }
-    }
-
-    fn unsilence(&mut self, member: MemberKey, room: &RoomName) {
-        let state = self.states.get_mut(room);
-        if state.is_some_and(|state| state.quiet.remove(&member)) {
-            self.quiet_members -= 1;
-        }
-    }
-
-    fn cancel_recovery(&mut self, member: MemberKey, room: &RoomName) {
-        let Some(state) = self.states.get_mut(room) else { return };
-        if let Some(recovery) = state.recovering.remove(&member) {
+    fn cancel_recovery(&mut self, member: MemberKey, key: RoomKey, room: &RoomName) {
+        let state = self.states.get_mut(Some(key), room);
+        let Some(history) = state.and_then(|state| state.history.as_mut()) else { return };
+        if let Some(recovery) = history.remove_recovery(member) {
             self.recoveries -= 1;
-            state.reads.remove(|reader| *reader == member);
-            state.clear_encodings();
+            history.reads.remove(|reader| *reader == member);
             recovery.input.notify_one();
         }
     }
 
+    /// Notes a room that has neither members here nor joins in progress.
     fn note_unused(&mut self, room: &RoomName) {
-        if self.is_unused(room) {
+        if self.states.is_vacant(room) && !self.joining.contains_key(room) {
             self.unused.push(room.clone());
             self.work.notify_one();
         }

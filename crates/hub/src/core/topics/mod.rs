@@ -21,7 +21,7 @@ use super::{RoomKey, RoomName};
 
 pub use keys::MemberKey;
 use memberships::{Membership, Memberships};
-use pages::Pages;
+pub(crate) use pages::Pages;
 use room::{Moved, Room};
 use room_slab::RoomSlab;
 
@@ -141,7 +141,17 @@ impl Topics {
     /// # Errors
     /// When the join would exceed the [`Limits`]; nothing has changed then.
     pub fn join(&mut self, member: MemberKey, name: &RoomName) -> Result<Joined, JoinError> {
-        let occupied = self.room(name.as_str());
+        self.join_found(member, name, self.room(name.as_str()))
+    }
+
+    /// Adds a member to a room like [`join`](Self::join). `occupied` is the room's key, as
+    /// [`room`](Self::room) returns it.
+    pub(crate) fn join_found(
+        &mut self,
+        member: MemberKey,
+        name: &RoomName,
+        occupied: Option<RoomKey>,
+    ) -> Result<Joined, JoinError> {
         if let Some(room) = occupied.filter(|&room| self.contains(member, room)) {
             return Ok(Joined { room, first_in_room: false, already: true });
         }
