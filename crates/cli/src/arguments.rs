@@ -3,6 +3,7 @@
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::commands::call::Call;
+use crate::commands::connect::Connect;
 use crate::commands::gateway::{self, GatewayArguments, ParseError};
 use crate::commands::serve::Serve;
 
@@ -29,6 +30,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Call(Box<Call>),
+    Connect(Box<Connect>),
     Gateway(Box<GatewayArguments>),
     Serve(Box<Serve>),
 }

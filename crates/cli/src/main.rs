@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::arguments::{Arguments, Command};
-use crate::commands::{call, gateway, serve};
+use crate::commands::{call, connect, gateway, serve};
 
 mod allocator;
 mod arguments;
@@ -20,7 +20,8 @@ fn main() -> ExitCode {
         Err(error) => {
             // Not `eprintln!`, which panics where standard error is closed: the exit code remains.
             let _ = writeln!(std::io::stderr(), "sockeye: {error:#}");
-            call::Failure::exit_code_of(&error)
+            connect::Failure::exit_code_of(&error)
+                .unwrap_or_else(|| call::Failure::exit_code_of(&error))
         }
     }
 }
@@ -29,6 +30,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     logs::start(arguments.verbose)?;
     match arguments.command {
         Command::Call(options) => call::run(&options),
+        Command::Connect(options) => connect::run(&options),
         Command::Gateway(options) => gateway::run(*options),
         Command::Serve(options) => serve::run(&options),
     }

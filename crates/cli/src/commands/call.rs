@@ -36,7 +36,7 @@ mod output;
 mod protocol;
 mod requests;
 mod rpc_error;
-mod tls;
+pub(crate) mod tls;
 
 /// Maximum length of a message, in bytes, in each direction and form: that of the transcoder.
 const MAX_MESSAGE: usize = 64 << 20;

@@ -56,6 +56,16 @@ pub(super) async fn dial(
     connect(host, port, addresses, stage_timer).await
 }
 
+/// Connects to the first of these addresses of the host that accepts.
+pub(super) async fn dial_addresses(
+    host: &str,
+    port: u16,
+    addresses: &[SocketAddr],
+    stage_timer: &StageTimer,
+) -> Result<TcpStream, ConnectError> {
+    connect(host, port, interleave(addresses.iter().copied()), stage_timer).await
+}
+
 /// Connects to the first of the host's addresses that accepts.
 async fn connect(
     host: &str,

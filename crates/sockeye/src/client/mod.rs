@@ -13,6 +13,7 @@ mod http_date;
 pub mod proxy;
 pub mod reconnect;
 mod redirect;
+mod resolve;
 mod retry;
 mod stage_timer;
 #[cfg(feature = "tls")]
@@ -45,6 +46,7 @@ pub use eyeballs::FailedAttempt;
 pub use http2::Http2;
 use proxy::Route;
 pub use redirect::RedirectError;
+use resolve::Resolved;
 pub use stage_timer::Stage;
 use stage_timer::StageTimer;
 #[cfg(feature = "tls")]
@@ -100,6 +102,7 @@ pub struct Client {
     head_limits: HeadLimits,
     timeout: Duration,
     route: Route,
+    resolved: Resolved,
     max_redirects: usize,
     #[cfg(all(feature = "http2", feature = "tls"))]
     prefer_http2: bool,
@@ -144,6 +147,7 @@ impl Client {
             head_limits: HeadLimits::default(),
             timeout: DEFAULT_TIMEOUT,
             route: Route::default(),
+            resolved: Resolved::default(),
             max_redirects: 0,
             #[cfg(all(feature = "http2", feature = "tls"))]
             prefer_http2: false,

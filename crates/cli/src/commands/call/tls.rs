@@ -22,7 +22,7 @@ pub(super) fn client_config(options: &Call) -> Result<ClientConfig, Failure> {
         .with_safe_default_protocol_versions()
         .map_err(|error| Failure::other(format!("TLS cannot be set up: {error}")))?;
     let builder = if options.insecure {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate { provider }))
+        builder.dangerous().with_custom_certificate_verifier(AnyCertificate::new(provider))
     } else {
         builder.with_root_certificates(roots(options.cacert.as_deref())?)
     };
@@ -81,8 +81,14 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 /// A verifier that accepts any certificate, for `--insecure`. It checks only that the server has
 /// the key of the certificate.
 #[derive(Debug)]
-struct AnyCertificate {
+pub(crate) struct AnyCertificate {
     provider: Arc<CryptoProvider>,
+}
+
+impl AnyCertificate {
+    pub(crate) fn new(provider: Arc<CryptoProvider>) -> Arc<Self> {
+        Arc::new(Self { provider })
+    }
 }
 
 impl ServerCertVerifier for AnyCertificate {

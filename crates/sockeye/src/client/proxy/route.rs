@@ -36,6 +36,10 @@ impl Client {
         stage_timer: &StageTimer,
     ) -> Result<TcpStream, ConnectError> {
         let Some(proxy) = self.route.proxy(url)? else {
+            if let Some(addresses) = self.resolved.find(url) {
+                return eyeballs::dial_addresses(url.host(), url.port(), addresses, stage_timer)
+                    .await;
+            }
             // Only the system's resolver can map the zone of an address.
             let scoped = url.zone().map(|zone| format!("{}%{zone}", url.host()));
             let host = scoped.as_deref().unwrap_or(url.host());

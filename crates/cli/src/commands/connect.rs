@@ -1,0 +1,139 @@
+//! `sockeye connect`: opens a WebSocket and joins it to a terminal or to pipes.
+//!
+//! ```text
+//!  arguments ─► opening ─► session ─► output (terminal, or messages framed for a pipe)
+//!                            ▲   └──► recorder (ndjson)
+//!  terminal or framing ─► input thread ─► sending task
+//! ```
+
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use sockeye::CloseCode;
+use sockeye::split::Sender;
+use tokio::io::AsyncWriteExt as _;
+use tokio::sync::mpsc;
+
+use self::output::Output;
+use self::recorder::Recorder;
+use self::session::Session;
+use self::statistics::Statistics;
+
+pub(crate) use self::arguments::Connect;
+pub(crate) use self::failure::Failure;
+
+mod arguments;
+mod failure;
+mod framing;
+mod headers;
+mod input;
+mod opening;
+mod output;
+mod recorder;
+mod sending;
+mod session;
+mod slash;
+mod statistics;
+mod terminal;
+
+/// Number of messages that wait between the thread that reads the input and the task that sends.
+const INPUT_QUEUE: usize = 16;
+
+/// Timeout of the closing handshake after Ctrl-C or `--timeout`: a user waits no longer than this.
+const CLOSE_AFTER_STOP: Duration = Duration::from_secs(1);
+
+/// Opens the connection and runs the session until one of its ends.
+///
+/// # Errors
+/// A [`Failure`], which has the exit code, for everything but a runtime that cannot be started.
+pub(crate) fn run(options: &Connect) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the threads of the connection")?;
+    let mode = terminal::Mode::save();
+    let result = runtime.block_on(until_stopped(options));
+    mode.restore();
+    // The thread that reads standard input is not waited for: the end of the process ends it.
+    runtime.shutdown_background();
+    result.map_err(Into::into)
+}
+
+/// Runs the session until it ends by itself, by Ctrl-C or by `--timeout`.
+async fn until_stopped(options: &Connect) -> Result<(), Failure> {
+    let statistics = Mutex::new(Statistics::start());
+    // The sender of the open connection, for a closing handshake when the session is stopped.
+    let opened = OnceLock::new();
+    let mut session = Box::pin(connect(options, &statistics, &opened));
+    let timeout = async {
+        match options.timeout {
+            Some(timeout) => tokio::time::sleep(timeout).await,
+            None => std::future::pending().await,
+        }
+    };
+    let stopped = tokio::select! {
+        result = &mut session => Err(result),
+        Ok(()) = tokio::signal::ctrl_c() => Ok(Failure::interrupted()),
+        () = timeout => Ok(Failure::timeout(options.timeout.unwrap_or_default())),
+    };
+    let result = match stopped {
+        Err(result) => result,
+        Ok(failure) => {
+            if let Some(sender) = opened.get() {
+                let closing = sender.close(CloseCode::GOING_AWAY, "");
+                if closing.is_ok() {
+                    let _ = tokio::time::timeout(CLOSE_AFTER_STOP, &mut session).await;
+                }
+            }
+            Err(failure)
+        }
+    };
+    drop(session);
+    if let Some(format) = &options.write_out {
+        let text = statistics.lock().map_err(|_| Failure::poisoned())?.format(format);
+        let mut stdout = tokio::io::stdout();
+        let written = stdout.write_all(text.as_bytes()).await;
+        written.and(stdout.flush().await).map_err(|error| Failure::output(&error))?;
+    }
+    result
+}
+
+async fn connect(
+    options: &Connect,
+    statistics: &Mutex<Statistics>,
+    opened: &OnceLock<Sender>,
+) -> Result<(), Failure> {
+    // Files and arguments are checked before anything is sent.
+    let recorder = Recorder::create(options.record.as_deref())?;
+    let source = input::Source::of(options)?;
+    let client = opening::client(options)?;
+    let begun = Instant::now();
+    let opened_connection = opening::open(&client, options).await;
+    {
+        let mut statistics = statistics.lock().map_err(|_| Failure::poisoned())?;
+        statistics.handshake = Some(begun.elapsed());
+        statistics.status = match &opened_connection {
+            Ok(connection) => connection.status(),
+            Err(failure) => failure.http_status(),
+        };
+    }
+    let (websocket, _http2) = opened_connection?.into_parts();
+    let subprotocol = websocket.subprotocol().map(str::to_owned);
+    let (sender, receiver) = websocket.split();
+    let _ = opened.set(sender.clone());
+    let (inputs, queue) = mpsc::channel(INPUT_QUEUE);
+    let printer = input::start(source, options, inputs)?;
+    let mut output = Output::new(options, printer);
+    output.note(&connected(subprotocol.as_deref())).await?;
+    let events = sending::start(sender.clone(), queue, options.fragment);
+    let session = Session { options, sender, receiver, output, recorder, statistics };
+    session.run(events).await
+}
+
+fn connected(subprotocol: Option<&str>) -> String {
+    match subprotocol {
+        Some(subprotocol) => format!("connected, subprotocol {subprotocol}"),
+        None => "connected".to_owned(),
+    }
+}

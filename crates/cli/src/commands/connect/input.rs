@@ -1,0 +1,116 @@
+//! The input: standard input, the terminal, `--data` or a recording, read by a thread.
+
+use std::fs::File;
+use std::io::{self, BufReader, IsTerminal as _};
+
+use sockeye::{CloseFrame, Kind, Message};
+use tokio::sync::mpsc::Sender;
+
+use super::arguments::Connect;
+use super::failure::Failure;
+use super::framing::{Framing, Messages};
+use super::terminal::{self, Printer};
+
+/// An order of the user.
+#[derive(Debug)]
+pub(super) enum Input {
+    Message(Message),
+    /// Send a ping, and report the time until its pong.
+    Ping,
+    Close(CloseFrame),
+    /// End with the exit code of Ctrl-C.
+    Interrupt,
+    /// Report a wrong command.
+    Note(String),
+}
+
+impl Input {
+    /// Returns the order to close with this code and reason.
+    pub(super) fn close(code: u16, reason: &str) -> Result<Self, Failure> {
+        let frame = CloseFrame::new(code, reason.to_owned());
+        frame.map(Self::Close).map_err(|error| Failure::usage(error.to_string()))
+    }
+}
+
+/// The queue of orders, which ends with the input.
+pub(super) type Inputs = Sender<Result<Input, Failure>>;
+
+/// The source of the input.
+pub(super) enum Source {
+    Data(Vec<Message>),
+    Replay(File),
+    Terminal,
+    Stdin,
+}
+
+impl Source {
+    /// Returns the source that the arguments select.
+    pub(super) fn of(options: &Connect) -> Result<Self, Failure> {
+        if !options.data.is_empty() {
+            let message = |text: &String| match kind(options) {
+                Kind::Text => text.into(),
+                Kind::Binary => Message::Binary(text.clone().into_bytes().into()),
+            };
+            return Ok(Self::Data(options.data.iter().map(message).collect()));
+        }
+        if let Some(path) = &options.replay {
+            let opened = File::open(path).map(Self::Replay);
+            return opened.map_err(|error| {
+                Failure::usage(format!("cannot read {}: {error}", path.display()))
+            });
+        }
+        let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+        Ok(if is_terminal { Self::Terminal } else { Self::Stdin })
+    }
+}
+
+/// Starts the thread that reads the input. Returns the printer for messages above the prompt, if
+/// there is a prompt.
+pub(super) fn start(
+    source: Source,
+    options: &Connect,
+    inputs: Inputs,
+) -> Result<Option<Printer>, Failure> {
+    let (framing, kind, limit) = (options.frame, kind(options), options.max_message);
+    match source {
+        Source::Data(messages) => spawn(move || {
+            for message in messages {
+                if inputs.blocking_send(Ok(Input::Message(message))).is_err() {
+                    return;
+                }
+            }
+        }),
+        Source::Replay(file) => spawn(move || {
+            pass_on(Messages::new(BufReader::new(file), Framing::Ndjson, kind, limit), &inputs);
+        }),
+        Source::Terminal => {
+            let (editor, printer) = terminal::open()?;
+            let slash = options.slash;
+            spawn(move || terminal::read_lines(editor, slash, kind, &inputs))?;
+            return Ok(Some(printer));
+        }
+        Source::Stdin => {
+            spawn(move || pass_on(Messages::new(io::stdin().lock(), framing, kind, limit), &inputs))
+        }
+    }?;
+    Ok(None)
+}
+
+fn spawn(work: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
+    let thread = std::thread::Builder::new().name("input".to_owned()).spawn(work);
+    thread.map(drop).map_err(|error| Failure::input(&error))
+}
+
+/// Passes on all messages, up to the first error.
+fn pass_on<R: io::BufRead>(mut messages: Messages<R>, inputs: &Inputs) {
+    while let Some(input) = messages.read().transpose() {
+        let failed = input.is_err();
+        if inputs.blocking_send(input).is_err() || failed {
+            return;
+        }
+    }
+}
+
+fn kind(options: &Connect) -> Kind {
+    if options.binary { Kind::Binary } else { Kind::Text }
+}

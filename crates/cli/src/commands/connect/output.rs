@@ -1,0 +1,121 @@
+//! The output: messages on a terminal, or framed for a pipe.
+
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal as _};
+use std::time::Instant;
+
+use sockeye::{CloseFrame, Message, MessageRef, escape};
+use tokio::io::{AsyncWriteExt as _, Stdout};
+
+use super::arguments::Connect;
+use super::failure::Failure;
+use super::framing::Framing;
+use super::recorder::{Direction, Record};
+use super::terminal::Printer;
+
+/// Number of bytes of a binary message that a terminal shows.
+const SHOWN_BINARY: usize = 64;
+
+/// The standard output.
+pub(super) struct Output {
+    framing: Framing,
+    is_terminal: bool,
+    escapes: bool,
+    /// Prints above the prompt of the line editor.
+    printer: Option<Printer>,
+    stdout: Stdout,
+}
+
+impl Output {
+    pub(super) fn new(options: &Connect, printer: Option<Printer>) -> Self {
+        Self {
+            framing: options.frame,
+            is_terminal: io::stdout().is_terminal(),
+            escapes: !options.no_escape,
+            printer,
+            stdout: tokio::io::stdout(),
+        }
+    }
+
+    /// Shows a received message.
+    pub(super) async fn show(
+        &mut self,
+        message: &Message,
+        opened_at: Instant,
+    ) -> Result<(), Failure> {
+        if self.framing == Framing::Ndjson {
+            let record = Record::of_message(opened_at, Direction::In, message.as_ref());
+            return self.write(record.to_line().as_bytes()).await;
+        }
+        if self.is_terminal {
+            let text = self.on_terminal(message.as_ref());
+            return self.print(text).await;
+        }
+        let payload = message.as_bytes();
+        if self.framing == Framing::Len32 {
+            let length = u32::try_from(payload.len())
+                .map_err(|_| Failure::usage("a received message is too long for --frame len32"))?;
+            self.stdout.write_all(&length.to_be_bytes()).await.map_err(|e| Failure::output(&e))?;
+        }
+        self.stdout.write_all(payload).await.map_err(|error| Failure::output(&error))?;
+        let separator: &[u8] = match self.framing {
+            Framing::Line => b"\n",
+            Framing::Nul => b"\0",
+            Framing::Len32 | Framing::Raw | Framing::Ndjson => b"",
+        };
+        self.write(separator).await
+    }
+
+    /// Shows the close frame of the peer.
+    pub(super) async fn show_close(
+        &mut self,
+        frame: &CloseFrame,
+        opened_at: Instant,
+    ) -> Result<(), Failure> {
+        if self.framing == Framing::Ndjson {
+            let record = Record::of_close(opened_at, frame);
+            return self.write(record.to_line().as_bytes()).await;
+        }
+        self.note(&format!("closed by the server: {frame}")).await
+    }
+
+    /// Shows a note of the program, where there is a prompt.
+    pub(super) async fn note(&mut self, note: &str) -> Result<(), Failure> {
+        if self.printer.is_none() {
+            return Ok(());
+        }
+        self.print(format!("* {note}\n")).await
+    }
+
+    fn on_terminal(&self, message: MessageRef<'_>) -> String {
+        let mark = if self.printer.is_some() { "< " } else { "" };
+        match message {
+            MessageRef::Text(text) if self.escapes => format!("{mark}{}\n", escape(text)),
+            MessageRef::Text(text) => format!("{mark}{text}\n"),
+            MessageRef::Binary(bytes) => {
+                let mut shown = format!("{mark}binary, {} bytes:", bytes.len());
+                for byte in bytes.iter().take(SHOWN_BINARY) {
+                    // Writing to a string cannot fail.
+                    let _ = write!(shown, " {byte:02x}");
+                }
+                if bytes.len() > SHOWN_BINARY {
+                    shown.push_str(" …");
+                }
+                shown + "\n"
+            }
+        }
+    }
+
+    async fn print(&mut self, text: String) -> Result<(), Failure> {
+        match &mut self.printer {
+            Some(printer) => printer.print(text),
+            None => self.write(text.as_bytes()).await,
+        }
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        let written = self.stdout.write_all(bytes).await;
+        let written = written.and(self.stdout.flush().await);
+        written.map_err(|error| Failure::output(&error))
+    }
+}

@@ -1,0 +1,94 @@
+//! Statistics of a session, for `--write-out`.
+
+use std::time::{Duration, Instant};
+
+use sockeye::CloseCode;
+use sockeye::http::StatusCode;
+
+/// Statistics of a session.
+#[derive(Debug)]
+pub(super) struct Statistics {
+    begun: Instant,
+    /// Time of opening the connection, or of the failure to open it.
+    pub(super) handshake: Option<Duration>,
+    pub(super) status: Option<StatusCode>,
+    pub(super) sent: Count,
+    pub(super) received: Count,
+    pub(super) close_code: Option<CloseCode>,
+}
+
+/// Messages of one direction.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Count {
+    pub(super) messages: u64,
+    bytes: u64,
+}
+
+impl Count {
+    pub(super) fn add(&mut self, length: usize) {
+        self.messages += 1;
+        self.bytes += length as u64;
+    }
+}
+
+impl Statistics {
+    pub(super) fn start() -> Self {
+        Self {
+            begun: Instant::now(),
+            handshake: None,
+            status: None,
+            sent: Count::default(),
+            received: Count::default(),
+            close_code: None,
+        }
+    }
+
+    /// Replaces `%{name}` by values, and `\n`, `\t` by their characters. Unknown names stay.
+    pub(super) fn format(&self, format: &str) -> String {
+        let format = format.replace("\\n", "\n").replace("\\t", "\t");
+        let mut text = String::new();
+        let mut rest = format.as_str();
+        while let Some((before, after)) = rest.split_once("%{") {
+            text.push_str(before);
+            match after.split_once('}').map(|(name, after)| (self.value(name), after)) {
+                Some((Some(value), after)) => {
+                    text.push_str(&value);
+                    rest = after;
+                }
+                _ => {
+                    text.push_str("%{");
+                    rest = after;
+                }
+            }
+        }
+        text + rest
+    }
+
+    fn value(&self, name: &str) -> Option<String> {
+        let seconds = |time: Duration| format!("{:.6}", time.as_secs_f64());
+        Some(match name {
+            "http_code" => self.status.map_or(0, |status| status.as_u16()).to_string(),
+            "time_handshake" => seconds(self.handshake.unwrap_or_default()),
+            "time_total" => seconds(self.begun.elapsed()),
+            "num_sent" => self.sent.messages.to_string(),
+            "num_received" => self.received.messages.to_string(),
+            "size_sent" => self.sent.bytes.to_string(),
+            "size_received" => self.received.bytes.to_string(),
+            "close_code" => self.close_code.map_or(0, u16::from).to_string(),
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_replaced_and_unknown_ones_stay() {
+        let mut statistics = Statistics::start();
+        statistics.sent.add(5);
+        let text = statistics.format("%{num_sent} %{size_sent}\\n%{nothing} %{ 100%");
+        assert_eq!(text, "1 5\n%{nothing} %{ 100%");
+    }
+}
