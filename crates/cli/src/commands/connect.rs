@@ -30,6 +30,7 @@ mod headers;
 mod input;
 mod opening;
 mod output;
+mod prompt;
 mod recorder;
 mod sending;
 mod session;
@@ -123,8 +124,8 @@ async fn connect(
     let (sender, receiver) = websocket.split();
     let _ = opened.set(sender.clone());
     let (inputs, queue) = mpsc::channel(INPUT_QUEUE);
-    let printer = input::start(source, options, inputs)?;
-    let mut output = Output::new(options, printer);
+    let prompt = input::start(source, options, inputs)?;
+    let mut output = Output::new(options, prompt);
     output.note(&connected(subprotocol.as_deref())).await?;
     let events = sending::start(sender.clone(), queue, options.fragment);
     let session = Session { options, sender, receiver, output, recorder, statistics };

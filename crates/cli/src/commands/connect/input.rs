@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, IsTerminal as _};
+use std::sync::Arc;
 
 use sockeye::{CloseFrame, Kind, Message};
 use tokio::sync::mpsc::Sender;
@@ -9,7 +10,8 @@ use tokio::sync::mpsc::Sender;
 use super::arguments::Connect;
 use super::failure::Failure;
 use super::framing::{Framing, Messages};
-use super::terminal::{self, Printer};
+use super::prompt::Prompt;
+use super::terminal;
 
 /// An order of the user.
 #[derive(Debug)]
@@ -64,13 +66,12 @@ impl Source {
     }
 }
 
-/// Starts the thread that reads the input. Returns the printer for messages above the prompt, if
-/// there is a prompt.
+/// Starts the thread that reads the input. Returns the prompt, if there is one.
 pub(super) fn start(
     source: Source,
     options: &Connect,
     inputs: Inputs,
-) -> Result<Option<Printer>, Failure> {
+) -> Result<Option<Arc<Prompt>>, Failure> {
     let (framing, kind, limit) = (options.frame, kind(options), options.max_message);
     match source {
         Source::Data(messages) => spawn(move || {
@@ -84,10 +85,10 @@ pub(super) fn start(
             pass_on(Messages::new(BufReader::new(file), Framing::Ndjson, kind, limit), &inputs);
         }),
         Source::Terminal => {
-            let (editor, printer) = terminal::open()?;
-            let slash = options.slash;
-            spawn(move || terminal::read_lines(editor, slash, kind, &inputs))?;
-            return Ok(Some(printer));
+            let (editor, prompt) = terminal::open()?;
+            let (edited, slash) = (Arc::clone(&prompt), options.slash);
+            spawn(move || terminal::read_lines(editor, &edited, slash, kind, &inputs))?;
+            return Ok(Some(prompt));
         }
         Source::Stdin => {
             spawn(move || pass_on(Messages::new(io::stdin().lock(), framing, kind, limit), &inputs))

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
 use std::time::Instant;
 
 use sockeye::{CloseFrame, Message, MessageRef, escape};
@@ -10,8 +11,8 @@ use tokio::io::{AsyncWriteExt as _, Stdout};
 use super::arguments::Connect;
 use super::failure::Failure;
 use super::framing::Framing;
+use super::prompt::Prompt;
 use super::recorder::{Direction, Record};
-use super::terminal::Printer;
 
 /// Number of bytes of a binary message that a terminal shows.
 const SHOWN_BINARY: usize = 64;
@@ -21,18 +22,18 @@ pub(super) struct Output {
     framing: Framing,
     is_terminal: bool,
     escapes: bool,
-    /// Prints above the prompt of the line editor.
-    printer: Option<Printer>,
+    /// The prompt of the line editor, if there is one.
+    prompt: Option<Arc<Prompt>>,
     stdout: Stdout,
 }
 
 impl Output {
-    pub(super) fn new(options: &Connect, printer: Option<Printer>) -> Self {
+    pub(super) fn new(options: &Connect, prompt: Option<Arc<Prompt>>) -> Self {
         Self {
             framing: options.frame,
             is_terminal: io::stdout().is_terminal(),
             escapes: !options.no_escape,
-            printer,
+            prompt,
             stdout: tokio::io::stdout(),
         }
     }
@@ -81,14 +82,14 @@ impl Output {
 
     /// Shows a note of the program, where there is a prompt.
     pub(super) async fn note(&mut self, note: &str) -> Result<(), Failure> {
-        if self.printer.is_none() {
+        if self.prompt.is_none() {
             return Ok(());
         }
         self.print(format!("* {note}\n")).await
     }
 
     fn on_terminal(&self, message: MessageRef<'_>) -> String {
-        let mark = if self.printer.is_some() { "< " } else { "" };
+        let mark = if self.prompt.is_some() { "< " } else { "" };
         match message {
             MessageRef::Text(text) if self.escapes => format!("{mark}{}\n", escape(text)),
             MessageRef::Text(text) => format!("{mark}{text}\n"),
@@ -107,8 +108,8 @@ impl Output {
     }
 
     async fn print(&mut self, text: String) -> Result<(), Failure> {
-        match &mut self.printer {
-            Some(printer) => printer.print(text),
+        match &self.prompt {
+            Some(prompt) => prompt.print(&text).map_err(|error| Failure::output(&error)),
             None => self.write(text.as_bytes()).await,
         }
     }

@@ -1,43 +1,53 @@
 //! The line editor of a terminal.
 
-use std::io::{self, Write as _};
+use std::io;
+use std::sync::Arc;
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
-use rustyline::{Config, DefaultEditor, ExternalPrinter};
+use rustyline::highlight::{CmdKind, Highlighter};
+use rustyline::hint::Hinter;
+use rustyline::history::DefaultHistory;
+use rustyline::validate::Validator;
+use rustyline::{ColorMode, Config, Editor, Helper};
 use sockeye::{Kind, Message};
 
 use super::failure::Failure;
 use super::input::{Input, Inputs};
+use super::prompt::{PROMPT, Prompt};
 use super::slash;
 
-const PROMPT: &str = "> ";
-
-/// Ends bracketed paste, which the line editor begins.
-const PASTE_OFF: &[u8] = b"\x1b[?2004l\r\n";
-
-/// Prints above the prompt.
-pub(super) struct Printer(Box<dyn ExternalPrinter + Send>);
-
-impl Printer {
-    pub(super) fn print(&mut self, text: String) -> Result<(), Failure> {
-        self.0.print(text).map_err(|error| failed(&error))
-    }
-}
+/// The line editor.
+///
+/// Messages are printed above its prompt by [`Prompt`]. The external printer of rustyline 18 is not
+/// used: with it, keys that arrive together wait for the next key.
+pub(super) type LineEditor = Editor<Watch, DefaultHistory>;
 
 /// Opens the line editor on the terminal. Its history lasts as long as the program: messages may be
 /// secrets, which no file should keep.
-pub(super) fn open() -> Result<(DefaultEditor, Printer), Failure> {
-    let config = Config::builder().auto_add_history(true).build();
-    let mut editor = DefaultEditor::with_config(config).map_err(|error| failed(&error))?;
-    let printer = editor.create_external_printer().map_err(|error| failed(&error))?;
-    Ok((editor, Printer(Box::new(printer))))
+pub(super) fn open() -> Result<(LineEditor, Arc<Prompt>), Failure> {
+    // A helper is called only where colors are enabled.
+    let config = Config::builder().auto_add_history(true).color_mode(ColorMode::Forced).build();
+    let mut editor = Editor::with_config(config).map_err(|error| failed(&error))?;
+    let prompt = Arc::new(Prompt::default());
+    editor.set_helper(Some(Watch(Arc::clone(&prompt))));
+    Ok((editor, prompt))
 }
 
 /// Reads lines until Ctrl-D or Ctrl-C.
-pub(super) fn read_lines(mut editor: DefaultEditor, slash: bool, kind: Kind, inputs: &Inputs) {
+pub(super) fn read_lines(
+    mut editor: LineEditor,
+    prompt: &Prompt,
+    slash: bool,
+    kind: Kind,
+    inputs: &Inputs,
+) {
     loop {
-        let input = match editor.readline(PROMPT) {
+        prompt.set_line(Some(("", 0)));
+        let line = editor.readline(PROMPT);
+        prompt.set_line(None);
+        let input = match line {
             Ok(line) if slash && line.starts_with('/') => Ok(slash::parse(&line)),
             Ok(line) => Ok(Input::Message(match kind {
                 Kind::Text => line.into(),
@@ -58,6 +68,29 @@ fn failed(error: &ReadlineError) -> Failure {
     Failure::input(&io::Error::other(error.to_string()))
 }
 
+/// A helper of the line editor that reports the edited line to the prompt.
+pub(super) struct Watch(Arc<Prompt>);
+
+impl Helper for Watch {}
+
+impl Completer for Watch {
+    type Candidate = String;
+}
+
+impl Hinter for Watch {
+    type Hint = String;
+}
+
+impl Validator for Watch {}
+
+impl Highlighter for Watch {
+    /// Called by the line editor for each change of the line, and for each move of the cursor.
+    fn highlight_char(&self, line: &str, pos: usize, _: CmdKind) -> bool {
+        self.0.set_line(Some((line, pos)));
+        false
+    }
+}
+
 /// The mode of the terminal before the program: the line editor may still be waiting for a line
 /// when the server closes, and then leaves the terminal in its own mode.
 pub(super) struct Mode(Option<Termios>);
@@ -72,12 +105,10 @@ impl Mode {
         let Some(saved) = &self.0 else { return };
         let is_changed = tcgetattr(io::stdin())
             .is_ok_and(|now| now.local_modes.bits() != saved.local_modes.bits());
-        if !is_changed {
-            return;
+        if is_changed {
+            super::prompt::leave();
+            // The process is about to end; there is nobody to report an error to.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, saved);
         }
-        // The process is about to end; there is nobody to report an error to.
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, saved);
-        let mut stdout = io::stdout();
-        let _ = stdout.write_all(PASTE_OFF).and_then(|()| stdout.flush());
     }
 }

@@ -5,6 +5,7 @@
 
 pub(crate) mod any_issuer;
 pub(crate) mod broker;
+pub(crate) mod connect;
 pub(crate) mod grpc;
 pub(crate) mod hub;
 pub(crate) mod token;

@@ -1,0 +1,133 @@
+//! Messages above the prompt of the line editor.
+
+use std::io::{self, Write as _};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::termios::tcgetwinsize;
+use unicode_width::UnicodeWidthChar as _;
+
+pub(super) const PROMPT: &str = "> ";
+
+/// Columns of a terminal that does not tell its size.
+const DEFAULT_COLUMNS: usize = 80;
+
+/// The line below which nothing is shown, as the line editor draws it.
+#[derive(Debug, Default)]
+pub(super) struct Prompt {
+    /// `None` while no line is edited.
+    line: Mutex<Option<Line>>,
+}
+
+#[derive(Debug)]
+struct Line {
+    text: String,
+    /// The byte before which the cursor is.
+    cursor: usize,
+}
+
+/// A place on the terminal, from the beginning of the prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    row: usize,
+    column: usize,
+}
+
+impl Prompt {
+    /// Sets the edited line and the byte before which its cursor is.
+    pub(super) fn set_line(&self, line: Option<(&str, usize)>) {
+        let line = line.map(|(text, cursor)| Line { text: text.to_owned(), cursor });
+        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = line;
+    }
+
+    /// Prints a text of whole lines above the prompt.
+    pub(super) fn print(&self, text: &str) -> io::Result<()> {
+        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stdout = io::stdout().lock();
+        let columns = tcgetwinsize(&stdout).map_or(0, |size| usize::from(size.ws_col));
+        let columns = if columns == 0 { DEFAULT_COLUMNS } else { columns };
+        stdout.write_all(above(line.as_ref(), text, columns).as_bytes())?;
+        stdout.flush()
+    }
+}
+
+/// Leaves the line editor from outside: ends its line, and the bracketed paste that it began.
+pub(super) fn leave() {
+    let mut stdout = io::stdout().lock();
+    // The process is about to end; there is nobody to report an error to.
+    let _ = stdout.write_all(b"\x1b[?2004l\r\n").and_then(|()| stdout.flush());
+}
+
+/// Returns the output that shows `text` above the line, and the line with its cursor below.
+fn above(line: Option<&Line>, text: &str, columns: usize) -> String {
+    let text = text.replace('\n', "\r\n");
+    let Some(line) = line else { return text };
+    let before = line.text.get(..line.cursor).unwrap_or(&line.text);
+    let cursor = place(&format!("{PROMPT}{before}"), columns);
+    let end = place(&format!("{PROMPT}{}", line.text), columns);
+    let mut output = String::from("\r");
+    up(&mut output, cursor.row);
+    output += "\x1b[J";
+    output += &text;
+    output += PROMPT;
+    output += &line.text.replace('\n', "\r\n");
+    if end.column == 0 && end.row > 0 && !line.text.ends_with('\n') {
+        // A terminal moves to the next row only with the next character.
+        output += "\r\n";
+    }
+    output.push('\r');
+    up(&mut output, end.row - cursor.row);
+    if cursor.column > 0 {
+        output += &format!("\x1b[{}C", cursor.column);
+    }
+    output
+}
+
+fn up(output: &mut String, rows: usize) {
+    if rows > 0 {
+        *output += &format!("\x1b[{rows}A");
+    }
+}
+
+/// Returns the place after a text.
+fn place(text: &str, columns: usize) -> Place {
+    let mut place = Place { row: 0, column: 0 };
+    for character in text.chars() {
+        let width = character.width().unwrap_or(0);
+        if character == '\n' || place.column + width > columns {
+            place = Place { row: place.row + 1, column: 0 };
+        }
+        place.column += width;
+        if place.column == columns {
+            place = Place { row: place.row + 1, column: 0 };
+        }
+    }
+    place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_goes_above_the_line_and_the_cursor_stays_in_it() {
+        let line = Line { text: "hello".to_owned(), cursor: 2 };
+        assert_eq!(above(Some(&line), "< hi\n", 80), "\r\x1b[J< hi\r\n> hello\r\x1b[4C");
+        assert_eq!(above(None, "< hi\n", 80), "< hi\r\n");
+    }
+
+    #[test]
+    fn a_line_of_several_rows_is_drawn_from_its_first_row() {
+        // The rows are "> abcdefgh", "ij".
+        let line = Line { text: "abcdefghij".to_owned(), cursor: 10 };
+        assert_eq!(above(Some(&line), "!\n", 10), "\r\x1b[1A\x1b[J!\r\n> abcdefghij\r\x1b[2C");
+        let line = Line { cursor: 1, ..line };
+        assert_eq!(above(Some(&line), "!\n", 10), "\r\x1b[J!\r\n> abcdefghij\r\x1b[1A\x1b[3C");
+    }
+
+    #[test]
+    fn wide_characters_and_line_feeds_count() {
+        assert_eq!(place("世界", 3), Place { row: 1, column: 2 });
+        assert_eq!(place("a\nb", 9), Place { row: 1, column: 1 });
+        assert_eq!(place("abc", 3), Place { row: 1, column: 0 });
+    }
+}
