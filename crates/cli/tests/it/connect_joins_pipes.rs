@@ -1,11 +1,14 @@
 //! `sockeye connect` joins a WebSocket to pipes, and loses nothing on the way.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::{Read as _, Write as _};
 use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::program;
-use crate::program::connect::{connect, ended_with, run_with, server, switching, websocket};
+use crate::program::connect::{
+    connect, ended_with, read_head, run_with, server, switching, websocket,
+};
 
 fn echo(server: &program::Server) -> String {
     format!("ws://{}/echo", server.address)
@@ -175,10 +178,14 @@ fn http2_tls_and_unix_sockets_carry_a_connection() {
     let path = std::env::temp_dir().join(format!("sockeye-unix-{}.socket", std::process::id()));
     let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
     let socket = path.to_str().unwrap();
-    let accepted = std::thread::spawn(move || listener.accept().map(drop));
-    let arguments = ["ws://localhost/", "--unix-socket", socket];
-    // The server ends the connection before it answers.
-    ended_with(7, &run_with(b"", &arguments));
-    accepted.join().unwrap().unwrap();
+    let accepted = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let answer = switching(&read_head(&mut stream));
+        stream.write_all(answer.as_bytes()).unwrap();
+        stream.write_all(b"\x88\x02\x03\xe8").unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+    });
+    ended_with(0, &run_with(b"", &["ws://localhost/", "--unix-socket", socket]));
+    accepted.join().unwrap();
     std::fs::remove_file(path).unwrap();
 }

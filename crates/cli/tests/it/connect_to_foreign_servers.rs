@@ -64,12 +64,12 @@ fn talks_to(interpreter: &str, program: &str) {
     let long = "salmon ".repeat(100_000);
     let input = format!("one\nGrüße\n{long}\n");
     for arguments in [&[][..], &["--compressed"], &["--fragment", "1000"]] {
-        let arguments = [&[server.url.as_str()], arguments].concat();
+        let arguments = [&[server.url.as_str(), "-s", "fish"], arguments].concat();
         let (stdout, stderr) = ended_with(0, &run_with(input.as_bytes(), &arguments));
         assert!(stdout == input, "{} bytes came back; {stderr}", stdout.len());
     }
     let bye = format!("{}/bye", server.url);
-    let (_, stderr) = ended_with(9, &run_with(b"", &[&bye, "--on-eof", "stay"]));
+    let (_, stderr) = ended_with(9, &run_with(b"", &[&bye, "-s", "fish", "--on-eof", "stay"]));
     assert!(stderr.contains("4001: bye, 鮭"), "{stderr}");
 }
 
