@@ -45,7 +45,8 @@ pub(crate) fn open_from_many_addresses(
     })
 }
 
-fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+/// Opens a TCP connection.
+pub(crate) fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     TcpStream::connect_timeout(&address, REPLY_TIMEOUT)
 }
 
@@ -65,7 +66,8 @@ fn open(
     Ok(transports)
 }
 
-fn upgrade(load: &Load, tcp: TcpStream) -> Result<Transport<TcpStream>, LoadError> {
+/// Performs the TLS handshake, if the load has TLS, and the opening handshake.
+pub(crate) fn upgrade(load: &Load, tcp: TcpStream) -> Result<Transport<TcpStream>, LoadError> {
     tcp.set_nodelay(true)?;
     tcp.set_read_timeout(Some(REPLY_TIMEOUT))?;
     tcp.set_write_timeout(Some(REPLY_TIMEOUT))?;
@@ -77,7 +79,7 @@ fn upgrade(load: &Load, tcp: TcpStream) -> Result<Transport<TcpStream>, LoadErro
         }
     };
     if load.protocol == WireProtocol::WebSocket {
-        handshake::upgrade(&mut transport, &load.host, &load.path, load.deflate)?;
+        handshake::upgrade(&mut transport, &load.host, &load.path, &load.headers, load.deflate)?;
     }
     Ok(transport)
 }

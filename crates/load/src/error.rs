@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
+use crate::latency_test::STAMP_LENGTH;
 use crate::limits::{MAX_CONNECTIONS, MAX_DURATION, MAX_LENGTH, REPLY_TIMEOUT};
 
 /// The reason why a run has no result. The first error on any connection ends the run, because a
@@ -43,6 +44,34 @@ pub enum LoadError {
     InvalidPath,
     /// The value of `Host` is empty or has other than visible ASCII characters.
     InvalidHost,
+    /// The name or value of a header of the opening handshake is invalid, or the client sets the
+    /// header itself.
+    InvalidHeader {
+        /// The name.
+        name: String,
+    },
+    /// The messages of a fan-out are too short for their number and time.
+    TooShortForFanOut {
+        /// The payload length, in bytes.
+        length: usize,
+    },
+    /// permessage-deflate works with [`Load::run`](crate::Load::run) only, not in a latency test.
+    DeflateInLatencyTest,
+    /// A message of a latency test waited for its place in flight behind too many others: the
+    /// server is far slower than the schedule.
+    Overloaded {
+        /// The number of waiting messages on all connections of a thread.
+        waiting: usize,
+    },
+    /// A thread of a latency test panicked.
+    ThreadPanicked,
+    /// A frame of the server breaks the protocol, or is longer than any reply.
+    WrongFrame {
+        /// The first byte of the frame: FIN, the reserved bits and the opcode.
+        first: u8,
+        /// The length of its payload, in bytes.
+        length: u64,
+    },
     /// permessage-deflate needs a payload of text, whose reply is checked as a text frame.
     DeflateNeedsText,
     /// permessage-deflate needs WebSocket frames, and the load has raw ones.
@@ -169,6 +198,28 @@ impl fmt::Display for LoadError {
                 f.write_str("the request target is not an absolute path of visible ASCII")
             }
             Self::InvalidHost => f.write_str("the host is not a text of visible ASCII"),
+            Self::InvalidHeader { name } => {
+                write!(f, "the header {name:?} is invalid, or the client sets it itself")
+            }
+            Self::TooShortForFanOut { length } => {
+                write!(
+                    f,
+                    "{length} bytes are too short for a message of a fan-out, which needs {STAMP_LENGTH} for its number and time"
+                )
+            }
+            Self::DeflateInLatencyTest => {
+                f.write_str("a latency test does not work with permessage-deflate")
+            }
+            Self::Overloaded { waiting } => {
+                write!(
+                    f,
+                    "{waiting} messages wait to be sent: the server is far slower than the schedule"
+                )
+            }
+            Self::ThreadPanicked => f.write_str("a thread of the client panicked"),
+            Self::WrongFrame { first, length } => {
+                write!(f, "a frame of {length} bytes that begins with {first:#04x} is no reply")
+            }
             Self::DeflateNeedsText => f.write_str("permessage-deflate needs a payload of text"),
             Self::DeflateNeedsWebSocket => f.write_str("permessage-deflate needs WebSocket frames"),
             Self::StreamsNeedEcho => f.write_str("HTTP/2 streams are for the pattern echo only"),

@@ -12,7 +12,7 @@ const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// Maximum size of the answer's head, in bytes; every echo server's answer is shorter.
 const MAX_ANSWER_SIZE: usize = 4096;
 
-/// Upgrades `stream`. The request offers permessage-deflate as `deflate` says, and the server has
+/// Upgrades `stream`. `headers` are further headers, each with its line end. The request offers permessage-deflate as `deflate` says, and the server has
 /// to agree to exactly that.
 ///
 /// # Errors
@@ -22,6 +22,7 @@ pub(crate) fn upgrade(
     stream: &mut (impl Read + Write),
     host: &str,
     path: &str,
+    headers: &str,
     deflate: Option<DeflateMode>,
 ) -> Result<(), LoadError> {
     let offer = deflate.map_or_else(String::new, |deflate| {
@@ -30,7 +31,7 @@ pub(crate) fn upgrade(
     // One write: uWebSockets refuses a request whose first line does not arrive whole.
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{offer}\r\n"
+         Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n{offer}{headers}\r\n"
     );
     stream.write_all(request.as_bytes()).map_err(LoadError::handshake)?;
     let mut head = Vec::new();
@@ -129,7 +130,7 @@ mod tests {
     }
 
     fn upgrade_with(answer: &str) -> Result<(), LoadError> {
-        upgrade(&mut Answer(answer.as_bytes()), "localhost", "/", None)
+        upgrade(&mut Answer(answer.as_bytes()), "localhost", "/", "", None)
     }
 
     #[test]

@@ -32,6 +32,38 @@ impl Latency {
         self.histogram.saturating_record_n(nanoseconds(latency), messages);
     }
 
+    /// Moves all latencies of `other` into this distribution.
+    pub(crate) fn take(&mut self, other: &mut Self) {
+        self.histogram.add(&other.histogram).expect("both have the same range and digits");
+        other.histogram.reset();
+    }
+
+    /// Returns the number of messages whose latency was at most `latency`, to its three digits.
+    pub fn messages_within(&self, latency: Duration) -> u64 {
+        let latency = nanoseconds(latency).min(self.histogram.high());
+        self.histogram.count_between(0, latency)
+    }
+
+    /// Returns the percentiles at which the distribution changes, with `steps` of them for each
+    /// halving of the distance to 100 %: the latency, the share of messages that did not exceed it,
+    /// from 0 to 1, and the number of these messages.
+    pub fn percentiles(&self, steps: u32) -> Vec<(Duration, f64, u64)> {
+        let mut within = 0;
+        self.histogram
+            .iter_quantiles(steps)
+            .map(|value| {
+                within += value.count_since_last_iteration();
+                let latency = Duration::from_nanos(value.value_iterated_to());
+                (latency, value.quantile_iterated_to(), within)
+            })
+            .collect()
+    }
+
+    /// Returns the standard deviation; zero if there was no message.
+    pub fn standard_deviation(&self) -> Duration {
+        Duration::from_secs_f64(self.histogram.stdev() / 1e9)
+    }
+
     /// Returns the number of messages whose latency was measured.
     pub fn messages(&self) -> u64 {
         self.histogram.len()

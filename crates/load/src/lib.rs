@@ -55,6 +55,10 @@
 //! * On Linux, [`CpuTime`] of this process and of the server's, as the scheduler counts it, and the
 //!   server's memory. On other systems, these are `None`.
 //!
+//! [`LatencyTest`] measures the latency at a rate instead: by a schedule that is fixed before the
+//! test begins, on several threads, and with a count of late, lost, doubled and reordered messages.
+//! It accepts pings and fragmented replies, and checks the payload of every message.
+//!
 //! # Cost
 //!
 //! A run has one thread. For each wake-up of a connection, the client makes one read and one write
@@ -73,6 +77,7 @@ mod frame;
 mod handshake;
 mod inflater;
 mod latency;
+mod latency_test;
 mod limits;
 mod load;
 mod measurement;
@@ -90,6 +95,7 @@ mod transport;
 pub use deflate::DeflateMode;
 pub use error::LoadError;
 pub use latency::Latency;
+pub use latency_test::{LatencyCounts, LatencyProgress, LatencyReport, LatencyTest};
 pub use limits::{
     MAX_BYTES_IN_FLIGHT, MAX_CONNECTIONS, MAX_DURATION, MAX_IN_FLIGHT, MAX_LENGTH, REPLY_TIMEOUT,
 };

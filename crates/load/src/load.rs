@@ -64,6 +64,10 @@ pub struct Load {
     pub(crate) address: SocketAddr,
     pub(crate) host: String,
     pub(crate) path: String,
+    /// Further headers of the opening handshake, each with its line end.
+    pub(crate) headers: String,
+    /// The first header that is invalid.
+    pub(crate) invalid_header: Option<String>,
     pub(crate) protocol: WireProtocol,
     pub(crate) pattern: TrafficPattern,
     pub(crate) payload: PayloadKind,
@@ -88,6 +92,8 @@ impl Load {
             address,
             host: address.to_string(),
             path: "/".to_owned(),
+            headers: String::new(),
+            invalid_header: None,
             protocol: WireProtocol::default(),
             pattern: TrafficPattern::default(),
             payload: PayloadKind::default(),
@@ -115,6 +121,32 @@ impl Load {
     /// By default `/`.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
+        self
+    }
+
+    /// Adds a header to the opening handshake of HTTP/1.1. `Host` and the headers of the handshake
+    /// itself cannot be added.
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        const OWN: [&str; 7] = [
+            "connection",
+            "host",
+            "sec-websocket-extensions",
+            "sec-websocket-key",
+            "sec-websocket-protocol",
+            "sec-websocket-version",
+            "upgrade",
+        ];
+        let is_token =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let is_valid = !name.is_empty()
+            && name.bytes().all(is_token)
+            && !OWN.iter().any(|own| own.eq_ignore_ascii_case(name))
+            && value.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte));
+        if is_valid {
+            self.headers.extend([name, ": ", value, "\r\n"]);
+        } else if self.invalid_header.is_none() {
+            self.invalid_header = Some(name.to_owned());
+        }
         self
     }
 
@@ -236,6 +268,9 @@ impl Load {
         if self.host.is_empty() || !is_visible(&self.host) {
             return Err(LoadError::InvalidHost);
         }
+        if let Some(name) = &self.invalid_header {
+            return Err(LoadError::InvalidHeader { name: name.clone() });
+        }
         if self.deflate.is_some() && self.payload == PayloadKind::Binary {
             return Err(LoadError::DeflateNeedsText);
         }
@@ -315,6 +350,18 @@ mod tests {
             assert!(matches!(load().host(host).check(), Err(LoadError::InvalidHost)), "{host:?}");
         }
         load().path("/echo?a=b").host("example.com:81").check().unwrap();
+    }
+
+    #[test]
+    fn a_header_that_would_change_the_handshake_is_refused() {
+        for (name, value) in [("", "a"), ("Host", "a"), ("upgrade", "a"), ("a b", ""), ("a", "\r")]
+        {
+            let error = load().header(name, value).check().unwrap_err();
+            assert!(matches!(error, LoadError::InvalidHeader { .. }), "{name:?}: {error:?}");
+        }
+        let load = load().header("Authorization", "Bearer a").header("X-A", "");
+        load.check().unwrap();
+        assert_eq!(load.headers, "Authorization: Bearer a\r\nX-A: \r\n");
     }
 
     #[test]

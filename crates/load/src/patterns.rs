@@ -14,6 +14,8 @@ mod open_loop;
 #[cfg(feature = "http2")]
 mod streams;
 
+pub(crate) use fan_out::confirm_subscription;
+
 /// Maximum time of one wait for events in a closed loop.
 const MAX_WAIT: Duration = Duration::from_millis(50);
 

@@ -34,6 +34,7 @@ impl PayloadKind {
 }
 
 /// An xorshift generator.
+#[derive(Debug)]
 pub(crate) struct Random(u64);
 
 impl Random {

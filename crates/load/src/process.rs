@@ -35,3 +35,14 @@ impl Sub for CpuTime {
         }
     }
 }
+
+/// Returns the processor time of the calling thread; zero where the system does not report it.
+pub(crate) fn thread_time() -> Duration {
+    #[cfg(any(target_os = "linux", target_os = "macos"))]
+    {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::try_from(time).unwrap_or_default()
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "macos")))]
+    Duration::ZERO
+}

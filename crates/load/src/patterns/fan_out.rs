@@ -68,7 +68,7 @@ pub(super) fn run(
 
 /// Waits until the server answers a ping, which shows that the server reads from this connection
 /// and so has subscribed it.
-fn confirm_subscription(transport: &mut Transport<TcpStream>) -> Result<(), LoadError> {
+pub(crate) fn confirm_subscription(transport: &mut Transport<TcpStream>) -> Result<(), LoadError> {
     const PING: [u8; 6] = [0x89, 0x80, 0, 0, 0, 0];
     const PONG: [u8; 2] = [0x8a, 0];
     transport.write_all(&PING)?;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod a_closed_loop_counts_echoes;
+mod a_latency_test_counts_from_the_schedule;
 mod a_load_is_refused_before_it_connects;
 mod a_server_that_fails_ends_the_run;
 mod memory_is_measured_over_all_connections;
