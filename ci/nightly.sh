@@ -4,7 +4,8 @@
 # and proxies, those of the gateway, Firefox, every combination of permessage-deflate's parameters
 # with each peer, the size of the demo's client, the latency of calls from browsers, the models of
 # the queues, the simulation of the hub's rooms, its faults with real brokers, the failovers of
-# Redis, protobuf's conformance suite, the fuzz targets for a minute each and the soak.
+# Redis, protobuf's conformance suite, the fuzz targets for a minute each, the percentiles of
+# sockeye bench and the soak.
 #
 #   ci/nightly.sh                    all of it
 #   ci/nightly.sh compatibility soak the steps named
@@ -14,7 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=(
   codegen msrv conformance compatibility gateway-peers attacks browsers combinations demo latency models
-  hub-simulation hub-faults redis-faults protobuf-conformance fuzz soak
+  hub-simulation hub-faults redis-faults protobuf-conformance fuzz bench soak
 )
 table=()
 failed=0
@@ -37,6 +38,7 @@ for step in "${steps[@]}"; do
   redis-faults) command=(ci/redis-faults.sh) ;;
   protobuf-conformance) command=(ci/protobuf-conformance.sh) ;;
   fuzz) command=(env SECONDS_EACH=60 ci/fuzz.sh) ;;
+  bench) command=(ci/test.sh -p sockeye-cli --test it of_a_long_test -- --ignored) ;;
   soak) command=(ci/soak.sh) ;;
   *)
     printf 'nightly: no step is called %s\n' "$step" >&2

@@ -2,6 +2,7 @@
 
 use clap::{ArgAction, Parser, Subcommand};
 
+use crate::commands::bench::Bench;
 use crate::commands::call::Call;
 use crate::commands::connect::Connect;
 use crate::commands::gateway::{self, GatewayArguments, ParseError};
@@ -29,6 +30,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Bench(Box<Bench>),
     Call(Box<Call>),
     Connect(Box<Connect>),
     Gateway(Box<GatewayArguments>),

@@ -1,5 +1,6 @@
 //! The commands of the program, each with its arguments.
 
+pub(crate) mod bench;
 pub(crate) mod call;
 pub(crate) mod connect;
 pub(crate) mod gateway;

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::arguments::{Arguments, Command};
-use crate::commands::{call, connect, gateway, serve};
+use crate::commands::{bench, call, connect, gateway, serve};
 
 mod allocator;
 mod arguments;
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<()> {
     logs::start(arguments.verbose)?;
     match arguments.command {
+        Command::Bench(options) => bench::run(&options),
         Command::Call(options) => call::run(&options),
         Command::Connect(options) => connect::run(&options),
         Command::Gateway(options) => gateway::run(*options),

@@ -46,6 +46,28 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
+/// Parses a number such as `500`, `10k` or `1.5M`; at least 1.
+pub(crate) fn count(text: &str) -> Result<u64, String> {
+    const EXPECTED: &str = "expected a number such as 500, 10k or 1.5M";
+    const UNITS: &[(&str, f64)] = &[("", 1.0), ("k", 1e3), ("m", 1e6)];
+    let count = scale(text, UNITS).ok_or(EXPECTED)?;
+    if !(1.0..=1e12).contains(&count) {
+        return Err(format!("out of range; {EXPECTED}, and at least 1"));
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "range checked")]
+    Ok(count.round() as u64)
+}
+
+/// Parses a latency such as `250us`, `5ms` or `1s`.
+pub(crate) fn latency(text: &str) -> Result<Duration, String> {
+    const UNITS: &[(&str, f64)] =
+        &[("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0)];
+    match scale(text, UNITS) {
+        Some(seconds @ 0.0..=3600.0) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("expected a time such as 250us, 5ms or 1s".to_owned()),
+    }
+}
+
 /// Parses a number of connections; at least 1.
 pub(crate) fn connections(text: &str) -> Result<usize, String> {
     // The maximum of the semaphore that enforces the limit.
@@ -148,6 +170,22 @@ mod tests {
         assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
         for wrong in ["5", "", "0s", "soon", "9999999h"] {
             assert!(duration(wrong).unwrap_err().contains("10s"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn counts_take_decimal_units_and_latencies_go_down_to_nanoseconds() {
+        assert_eq!(
+            (count("500"), count("10k"), count("1.5M")),
+            (Ok(500), Ok(10_000), Ok(1_500_000))
+        );
+        assert_eq!(latency("250us"), Ok(Duration::from_micros(250)));
+        assert_eq!(latency("1.5µs"), Ok(Duration::from_nanos(1500)));
+        for wrong in ["", "k", "0", "-1", "many"] {
+            assert!(count(wrong).unwrap_err().contains("10k"), "{wrong}");
+        }
+        for wrong in ["", "5", "ms", "2h", "9999s"] {
+            assert!(latency(wrong).unwrap_err().contains("250us"), "{wrong}");
         }
     }
 

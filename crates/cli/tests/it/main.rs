@@ -11,6 +11,8 @@ mod a_script_starts_several_nodes;
 mod a_stopping_server_sends_clients_of_the_hub_away;
 mod a_taken_port_is_explained;
 mod bad_flags_say_what_is_allowed;
+mod bench_measures_a_stall_from_the_schedule;
+mod bench_prints_and_checks_its_result;
 mod browser;
 mod browsers_use_http2;
 mod calls_over_a_websocket;

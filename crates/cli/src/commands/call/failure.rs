@@ -39,37 +39,37 @@ impl Failure {
     }
 
     /// The command cannot be executed, for a reason without a code of its own.
-    pub(super) fn other(message: impl Into<String>) -> Self {
+    pub(crate) fn other(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Other, message)
     }
 
     /// The arguments or the input are wrong.
-    pub(super) fn usage(message: impl Into<String>) -> Self {
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Usage, message)
     }
 
     /// The name of the host has no address.
-    pub(super) fn resolve(message: impl Into<String>) -> Self {
+    pub(crate) fn resolve(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Resolve, message)
     }
 
     /// No address accepts a connection.
-    pub(super) fn connect(message: impl Into<String>) -> Self {
+    pub(crate) fn connect(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Connect, message)
     }
 
     /// The TLS handshake failed.
-    pub(super) fn tls(message: impl Into<String>) -> Self {
+    pub(crate) fn tls(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Tls, message)
     }
 
     /// The server answered in another protocol than the call's, or refused the WebSocket.
-    pub(super) fn refused(message: impl Into<String>) -> Self {
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Refused, message)
     }
 
     /// The server broke a rule of the protocol.
-    pub(super) fn protocol(message: impl Into<String>) -> Self {
+    pub(crate) fn protocol(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Protocol, message)
     }
 

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::arguments::Call;
 use super::failure::Failure;
@@ -17,15 +18,7 @@ use super::failure::Failure;
 /// # Errors
 /// A usage failure that names the file and what was expected in it.
 pub(super) fn client_config(options: &Call) -> Result<ClientConfig, Failure> {
-    let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Failure::other(format!("TLS cannot be set up: {error}")))?;
-    let builder = if options.insecure {
-        builder.dangerous().with_custom_certificate_verifier(AnyCertificate::new(provider))
-    } else {
-        builder.with_root_certificates(roots(options.cacert.as_deref())?)
-    };
+    let builder = verification(options.insecure, options.cacert.as_deref())?;
     let (Some(cert), Some(key)) = (&options.cert, &options.key) else {
         return Ok(builder.with_no_client_auth());
     };
@@ -36,6 +29,26 @@ pub(super) fn client_config(options: &Call) -> Result<ClientConfig, Failure> {
         ))
     };
     builder.with_client_auth_cert(certificates(cert)?, private_key(key)?).map_err(unusable)
+}
+
+/// Returns a configuration that trusts the certificates of the file `cacert`, or those of
+/// webpki-roots, or any if `insecure`.
+///
+/// # Errors
+/// A usage failure that names the file and what was expected in it.
+pub(crate) fn verification(
+    insecure: bool,
+    cacert: Option<&Path>,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Failure> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Failure::other(format!("TLS cannot be set up: {error}")))?;
+    Ok(if insecure {
+        builder.dangerous().with_custom_certificate_verifier(AnyCertificate::new(provider))
+    } else {
+        builder.with_root_certificates(roots(cacert)?)
+    })
 }
 
 /// Returns the roots of a file, or those of webpki-roots.

@@ -1,0 +1,114 @@
+//! The server under test: its URL, address and TLS.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::sync::Arc;
+
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use sockeye::http::Uri;
+use sockeye_load::{Load, LoadError, PayloadKind};
+
+use super::arguments::Bench;
+use crate::commands::call::Failure;
+use crate::commands::call::tls;
+
+/// A server, with the first address of its name.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) url: String,
+    host: String,
+    path: String,
+    address: SocketAddr,
+    tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+}
+
+impl Target {
+    /// Parses `url` and resolves its host.
+    pub(super) fn resolve(url: &str, options: &Bench) -> Result<Self, Failure> {
+        let invalid = || {
+            Failure::usage(format!(
+                "{url:?} is not a URL such as ws://localhost:8080/echo or wss://example.com/echo"
+            ))
+        };
+        let uri: Uri = url.parse().map_err(|_| invalid())?;
+        let is_encrypted = match uri.scheme_str() {
+            Some("ws" | "http") => false,
+            Some("wss" | "https") => true,
+            _ => return Err(invalid()),
+        };
+        let authority = uri.authority().filter(|name| !name.as_str().contains('@'));
+        let host = authority.ok_or_else(invalid)?.host();
+        let name = host.trim_start_matches('[').trim_end_matches(']');
+        let port = uri.port_u16().unwrap_or(if is_encrypted { 443 } else { 80 });
+        let resolved = (name, port).to_socket_addrs();
+        let mut resolved = resolved
+            .map_err(|error| Failure::resolve(format!("cannot resolve {name}: {error}")))?;
+        let address =
+            resolved.next().ok_or_else(|| Failure::resolve(format!("{name} has no address")))?;
+        let tls = if is_encrypted {
+            let config = tls::verification(options.insecure, options.cacert.as_deref())?;
+            let name = ServerName::try_from(name.to_owned()).map_err(|_| invalid())?;
+            Some((Arc::new(config.with_no_client_auth()), name))
+        } else {
+            None
+        };
+        Ok(Self {
+            url: url.to_owned(),
+            host: authority.ok_or_else(invalid)?.to_string(),
+            path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            address,
+            tls,
+        })
+    }
+
+    /// Returns the load on this server, without times.
+    pub(super) fn load(&self, options: &Bench) -> Load {
+        let payload = if options.text { PayloadKind::Json } else { PayloadKind::Binary };
+        let mut load = Load::new(self.address)
+            .host(&self.host)
+            .path(&self.path)
+            .connections(options.connections)
+            .length(options.size)
+            .payload(payload);
+        for (name, value) in &options.headers {
+            load = load.header(name, value);
+        }
+        if let Some((config, name)) = &self.tls {
+            load = load.tls(Arc::clone(config), name.clone());
+        }
+        load
+    }
+
+    /// Returns the failure for an error of a test, with its exit code and a hint.
+    pub(super) fn explain(&self, error: LoadError) -> Failure {
+        let text = format!("{}: {error}", self.url);
+        let cause = match error {
+            LoadError::Connection { error, .. } => *error,
+            error => error,
+        };
+        match cause {
+            LoadError::HandshakeRefused { status: Some(404) } => {
+                Failure::refused(format!("{text}; sockeye serve has its echo at /echo"))
+            }
+            LoadError::HandshakeRefused { status: None } if self.tls.is_none() => {
+                Failure::refused(format!("{text}; does it speak TLS, as in wss://?"))
+            }
+            LoadError::HandshakeRefused { .. }
+            | LoadError::WrongAccept
+            | LoadError::WrongExtension { .. } => Failure::refused(text),
+            LoadError::HandshakeIo(_) if self.tls.is_some() => Failure::tls(text),
+            LoadError::HandshakeIo(_) | LoadError::Io(_) => Failure::connect(text),
+            LoadError::WrongByte { .. } | LoadError::WrongFrame { .. } | LoadError::EarlyData => {
+                Failure::protocol(format!("{text}; the server has to echo every message"))
+            }
+            LoadError::InvalidHeader { .. }
+            | LoadError::InvalidConnections { .. }
+            | LoadError::InvalidInFlight { .. }
+            | LoadError::MessageTooLong { .. }
+            | LoadError::TooShortForFanOut { .. }
+            | LoadError::NoRate
+            | LoadError::DurationTooLong { .. } => Failure::usage(text),
+            _ => Failure::other(text),
+        }
+    }
+}

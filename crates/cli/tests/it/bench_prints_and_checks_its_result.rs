@@ -1,0 +1,123 @@
+//! `sockeye bench` prints its result, checks conditions on it, and explains errors with their exit
+//! codes.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::process::Output;
+use std::thread;
+
+use crate::program;
+
+fn bench(arguments: &[&str]) -> Output {
+    let mut command = program::sockeye(&["bench", "-q", "-c", "3", "--duration", "300ms"]);
+    command.args(arguments).output().unwrap()
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap()
+}
+
+fn echo(server: &program::Server) -> String {
+    format!("ws://{}/echo", server.address)
+}
+
+#[test]
+fn both_loops_print_rates_and_times() {
+    let server = program::Server::start(&[]);
+    let url = echo(&server);
+    for (arguments, expected) in [
+        (&["--rate", "500", "--text", "--warm-up=100ms"][..], "offered 500.0/s"),
+        (&["--in-flight", "4", "--size", "64KiB"], "(the server sets the rate)"),
+    ] {
+        let output = bench(&[arguments, &[url.as_str()][..]].concat());
+        let (out, error) = (text(output.stdout), text(output.stderr));
+        assert!(output.status.success(), "{error}");
+        for part in [expected, "response time", "service time", "handshake", "client: "] {
+            assert!(out.contains(part), "{part}: {out}");
+        }
+    }
+}
+
+#[test]
+fn a_condition_that_holds_fails() {
+    let server = program::Server::start(&[]);
+    let output = bench(&[&echo(&server), "--rate", "100", "--fail-if", "p50>1ns"]);
+    assert_eq!(output.status.code(), Some(1));
+    let out = text(output.stdout);
+    assert!(out.contains("failed: p50>1ns (") || out.contains("generator-limited"), "{out}");
+    let output = bench(&[&echo(&server), "--rate", "100", "--fail-if", "p99>5"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(output.stderr).contains("expected a time such as"));
+}
+
+#[test]
+fn a_search_ends_at_a_rate_and_a_comparison_at_ratios() {
+    let server = program::Server::start(&[]);
+    let url = echo(&server);
+    let output = bench(&[&url, "--find-max", "p50<1ns"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(output.stderr).contains("p50<1ns holds at no rate"));
+    let output = bench(&[&url, "--compare", &url, "--turns", "2"]);
+    let out = text(output.stdout);
+    assert!(
+        output.status.success() && out.contains("turn 2 B") && out.contains("  p99.9 "),
+        "{out}"
+    );
+}
+
+#[test]
+fn files_have_the_percentiles() {
+    let server = program::Server::start(&[]);
+    let base = std::env::temp_dir().join(format!("sockeye-bench-files-{}", std::process::id()));
+    let (hdr, svg) = (base.with_extension("hgrm"), base.with_extension("svg"));
+    let (hdr_path, svg_path) = (hdr.to_str().unwrap(), svg.to_str().unwrap());
+    let output = bench(&[&echo(&server), "--rate", "500", "--hdr", hdr_path, "--svg", svg_path]);
+    assert!(output.status.success());
+    let table = std::fs::read_to_string(&hdr).unwrap();
+    assert!(
+        table.contains("1/(1-Percentile)") && table.contains("Total count    =          150]"),
+        "{table}"
+    );
+    let plot = std::fs::read_to_string(&svg).unwrap();
+    assert_eq!(plot.matches("<polyline").count(), 2, "{plot}");
+    for file in [hdr, svg] {
+        std::fs::remove_file(file).unwrap();
+    }
+}
+
+#[test]
+fn errors_have_their_exit_codes() {
+    let server = program::Server::start(&[]);
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for (url, code, expected) in [
+        ("localhost:80/echo".to_owned(), 2, "is not a URL such as ws://"),
+        (format!("ws://{closed}/"), 4, "refused"),
+        (format!("wss://{}/echo", server.address), 5, "handshake"),
+        (format!("ws://{}/none", server.address), 6, "status 404; sockeye serve has"),
+    ] {
+        let output = bench(&[&url]);
+        let error = text(output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{url}: {error}");
+        assert!(error.contains(expected), "{url}: {error}");
+    }
+}
+
+#[test]
+fn headers_are_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/", listener.local_addr().unwrap());
+    let request = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+        stream.write_all(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n").unwrap();
+        text(head)
+    });
+    let output = bench(&[&url, "-H", "Authorization: Bearer a"]);
+    assert_eq!(output.status.code(), Some(6));
+    assert!(request.join().unwrap().contains("\r\nAuthorization: Bearer a\r\n"));
+}
