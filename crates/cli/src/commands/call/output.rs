@@ -38,13 +38,13 @@ impl<'s> Output<'s> {
         if !self.shows_headers {
             return;
         }
-        let mut text = format!("{title}:\n");
+        // The call goes on where standard error is closed.
+        let mut errors = io::stderr().lock();
+        let _ = writeln!(errors, "{title}:");
         for (name, value) in headers {
             let value = String::from_utf8_lossy(value.as_bytes());
-            text += &format!("  {name}: {}\n", escape(&value));
+            let _ = writeln!(errors, "  {name}: {}", escape(&value));
         }
-        // The call goes on where standard error is closed.
-        let _ = io::stderr().write_all(text.as_bytes());
     }
 
     /// Prints a response in protobuf's binary format.
