@@ -1,5 +1,6 @@
 //! `sockeye bench` at a rate counts a stall of the server for every message that was due meanwhile.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;

@@ -1,5 +1,6 @@
 //! `sockeye bench` prints its result, checks conditions on it, and explains errors with their exit
 //! codes.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;

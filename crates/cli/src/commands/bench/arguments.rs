@@ -30,9 +30,9 @@ time, or timeouts, lost, doubled, reordered or achieved (messages per second) wi
 Exit codes: 0 done, 1 other errors and conditions of --fail-if that hold, 2 wrong arguments, 3 the
 host was not found, 4 no connection, 5 TLS failed, 6 the server refused the WebSocket, 7 the server
 broke the protocol or did not return what was sent.")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Bench {
-    /// The server: ws://HOST:PORT/PATH or wss://HOST/PATH
-    #[arg(value_name = "URL")]
+    #[arg(value_name = "URL", help = "The server: ws://HOST:PORT/PATH or wss://HOST/PATH")]
     pub(super) url: String,
 
     /// Number of connections
@@ -85,7 +85,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["compare", "find_max"])]
     pub(super) svg: Option<PathBuf>,
 
-    /// Write the percentiles of the response times in the format of HdrHistogram's plotter
+    /// Write the percentiles of the response times in the format of the `HdrHistogram` plotter
     #[arg(long, value_name = "FILE", conflicts_with_all = ["compare", "find_max"])]
     pub(super) hdr: Option<PathBuf>,
 

@@ -25,7 +25,8 @@ const QUANTITIES: [Quantity; 4] = [
 struct Ratio {
     quantity: &'static str,
     /// Geometric mean over the turns, and its 95 % confidence interval.
-    ratio: f64,
+    #[serde(rename = "ratio")]
+    mean: f64,
     low: f64,
     high: f64,
 }
@@ -66,9 +67,9 @@ pub(super) fn run(options: &Bench, a: &Target, b: &Target) -> anyhow::Result<()>
         .collect();
     let mut text = format!("A {}\nB {}\nB / A, with the 95 % confidence interval:\n", a.url, b.url);
     for ratio in &ratios {
-        let Ratio { quantity, ratio, low, high } = ratio;
+        let Ratio { quantity, mean, low, high } = ratio;
         let verdict = if *low <= 1.0 && 1.0 <= *high { "no difference shown" } else { "differs" };
-        let _ = writeln!(text, "  {quantity:<14}{ratio:6.3}  [{low:.3}, {high:.3}]  {verdict}");
+        let _ = writeln!(text, "  {quantity:<14}{mean:6.3}  [{low:.3}, {high:.3}]  {verdict}");
     }
     print!("{text}");
     let Some(file) = &options.json else { return Ok(()) };
@@ -95,12 +96,7 @@ impl Ratio {
         let squares: f64 = logs.iter().map(|log| (log - mean).powi(2)).sum();
         let error = (squares / (count - 1.0) / count).sqrt();
         let margin = critical_value(ratios.len() - 1) * error;
-        Self {
-            quantity,
-            ratio: mean.exp(),
-            low: (mean - margin).exp(),
-            high: (mean + margin).exp(),
-        }
+        Self { quantity, mean: mean.exp(), low: (mean - margin).exp(), high: (mean + margin).exp() }
     }
 }
 
@@ -126,9 +122,9 @@ mod tests {
     #[test]
     fn the_interval_of_equal_ratios_is_a_point_and_of_others_contains_the_mean() {
         let equal = Ratio::new("p50", &[2.0, 2.0, 2.0]);
-        assert!((equal.ratio - 2.0).abs() < 1e-9 && (equal.high - equal.low).abs() < 1e-9);
+        assert!((equal.mean - 2.0).abs() < 1e-9 && (equal.high - equal.low).abs() < 1e-9);
         let spread = Ratio::new("p50", &[0.5, 2.0]);
-        assert!((spread.ratio - 1.0).abs() < 1e-9 && spread.low < 0.5 && spread.high > 2.0);
+        assert!((spread.mean - 1.0).abs() < 1e-9 && spread.low < 0.5 && spread.high > 2.0);
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! The percentiles of a distribution in the text format of HdrHistogram's plotter.
+//! The percentiles of a distribution in the text format of the plotter of `HdrHistogram`.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use sockeye_load::Latency;
 
-/// Percentiles for each halving of the distance to 100 %, as HdrHistogram's tools have by default.
+/// Percentiles for each halving of the distance to 100 %, as the tools of `HdrHistogram` have by default.
 const STEPS: u32 = 5;
 
 /// Returns the table. Values are milliseconds.

@@ -65,7 +65,7 @@ pub(super) fn svg(report: &LatencyReport) -> String {
     ];
     for ((name, color, latency), place) in lines.into_iter().zip([LEFT, LEFT + 140.0]) {
         if latency.messages() > 0 {
-            let points = points(latency, &x, &y);
+            let points = points(latency, x, y);
             let _ = writeln!(
                 svg,
                 "<polyline points=\"{points}\" fill=\"none\" stroke=\"{color}\" stroke-width=\"2\"/>\
