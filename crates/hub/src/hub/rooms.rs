@@ -1,4 +1,7 @@
 use std::cmp::Reverse;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BinaryHeap, HashMap};
 use std::mem;
 use std::sync::Arc;
