@@ -115,7 +115,7 @@ async fn connect(
         let mut statistics = statistics.lock().map_err(|_| Failure::poisoned())?;
         statistics.handshake = Some(begun.elapsed());
         statistics.status = match &opened_connection {
-            Ok(connection) => connection.status(),
+            Ok(connection) => Some(connection.status()),
             Err(failure) => failure.http_status(),
         };
     }

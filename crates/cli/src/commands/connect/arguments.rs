@@ -47,6 +47,7 @@ Exit codes:
   10   --timeout or --connect-timeout expired
   11   the connection ended before -n or --expect was fulfilled
   130  Ctrl-C")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Connect {
     /// The URL: ws, wss, http or https
     #[arg(value_name = "URL")]
@@ -98,9 +99,9 @@ pub(crate) struct Connect {
     pub(super) resolve: Vec<Resolve>,
 
     /// Time to open the connection
-    #[arg(long, value_name = "DURATION", value_parser = units::duration, default_value = "20s")]
-    #[arg(help_heading = "Transport")]
-    pub(super) connect_timeout: Duration,
+    #[arg(long = "connect-timeout", value_name = "DURATION", value_parser = units::duration)]
+    #[arg(default_value = "20s", help_heading = "Transport")]
+    pub(super) opening_timeout: Duration,
 
     /// Trust the root certificates of a PEM file, in place of the usual ones
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
@@ -175,11 +176,12 @@ pub(crate) struct Connect {
     #[arg(help_heading = "End")]
     pub(super) timeout: Option<Duration>,
 
-    /// Print a text at the end, with %{http_code}, %{time_handshake}, %{time_total}, %{num_sent},
-    /// %{num_received}, %{size_sent}, %{size_received} and %{close_code}
-    #[arg(short, long, value_name = "FORMAT", help_heading = "End")]
+    #[arg(short, long, value_name = "FORMAT", help_heading = "End", help = WRITE_OUT_HELP)]
     pub(super) write_out: Option<String>,
 }
+
+const WRITE_OUT_HELP: &str = "Print a text at the end, with %{http_code}, %{time_handshake}, \
+    %{time_total}, %{num_sent}, %{num_received}, %{size_sent}, %{size_received} and %{close_code}";
 
 /// The action at the end of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

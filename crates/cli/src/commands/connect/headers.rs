@@ -17,11 +17,14 @@ pub(super) fn add(client: Client, header: &str) -> Result<Client, Failure> {
     };
     let (name, value) = (name.trim().to_ascii_lowercase(), value.trim());
     Ok(match name.as_str() {
-        "upgrade" | "connection" | "sec-websocket-key" | "sec-websocket-version" => client,
         "sec-websocket-extensions" if value.contains("permessage-deflate") => {
             client.deflate(Deflate::new())
         }
-        "sec-websocket-extensions" => client,
+        "upgrade"
+        | "connection"
+        | "sec-websocket-key"
+        | "sec-websocket-version"
+        | "sec-websocket-extensions" => client,
         "sec-websocket-protocol" => client.subprotocols(value.split(',').map(str::trim)),
         _ => client.header(&name, value),
     })

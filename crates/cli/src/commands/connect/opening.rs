@@ -26,8 +26,8 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Returns the status of the response.
-    pub(super) fn status(&self) -> Option<StatusCode> {
-        Some(if self.http2.is_some() { StatusCode::OK } else { StatusCode::SWITCHING_PROTOCOLS })
+    pub(super) fn status(&self) -> StatusCode {
+        if self.http2.is_some() { StatusCode::OK } else { StatusCode::SWITCHING_PROTOCOLS }
     }
 
     pub(super) fn into_parts(self) -> (WebSocket, Option<Http2>) {
@@ -43,7 +43,7 @@ pub(super) fn client(options: &Connect) -> Result<Client, Failure> {
     let config = Config::new().max_message_length(options.max_message);
     let mut client = Client::with_userinfo(websocket_url(&options.url))
         .config(config)
-        .connect_timeout(options.connect_timeout);
+        .connect_timeout(options.opening_timeout);
     for header in &options.header {
         client = headers::add(client, header)?;
     }

@@ -1,5 +1,6 @@
 //! Messages above the prompt of the line editor.
 
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::sync::{Mutex, PoisonError};
 
@@ -77,14 +78,15 @@ fn above(line: Option<&Line>, text: &str, columns: usize) -> String {
     output.push('\r');
     up(&mut output, end.row - cursor.row);
     if cursor.column > 0 {
-        output += &format!("\x1b[{}C", cursor.column);
+        // Writing to a string cannot fail.
+        let _ = write!(output, "\x1b[{}C", cursor.column);
     }
     output
 }
 
 fn up(output: &mut String, rows: usize) {
     if rows > 0 {
-        *output += &format!("\x1b[{rows}A");
+        let _ = write!(output, "\x1b[{rows}A");
     }
 }
 

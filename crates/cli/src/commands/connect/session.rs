@@ -62,7 +62,7 @@ impl Session<'_> {
                         }
                     }
                     Ok(None) => return self.end(ending, opened_at).await,
-                    Err(error) => return self.fail(ending, &error),
+                    Err(error) => return fail(ending, &error),
                 },
                 event = events.recv(), if takes_events => match event {
                     Some(Event::Ended) => match self.options.on_eof() {
@@ -179,15 +179,15 @@ impl Session<'_> {
         }
         Ok(())
     }
+}
 
-    /// Returns the result of a session whose connection failed.
-    fn fail(&self, ending: Option<Ending>, error: &sockeye::Error) -> Result<(), Failure> {
-        match ending {
-            // The server owes nothing more.
-            Some(Ending::Enough) => Ok(()),
-            Some(Ending::Failed(failure)) => Err(failure),
-            Some(Ending::Input(_)) | None => Err(Failure::of_connection(error)),
-        }
+/// Returns the result of a session whose connection failed.
+fn fail(ending: Option<Ending>, error: &sockeye::Error) -> Result<(), Failure> {
+    match ending {
+        // The server owes nothing more.
+        Some(Ending::Enough) => Ok(()),
+        Some(Ending::Failed(failure)) => Err(failure),
+        Some(Ending::Input(_)) | None => Err(Failure::of_connection(error)),
     }
 }
 

@@ -9,8 +9,7 @@ pub(super) fn parse(line: &str) -> Input {
     let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
     match (name, rest.trim()) {
         ("/ping", "") => Input::Ping,
-        ("/quit", "") => close("1000", ""),
-        ("/close", "") => close("1000", ""),
+        ("/quit" | "/close", "") => close("1000", ""),
         ("/close", rest) => {
             let (code, reason) = rest.split_once(' ').unwrap_or((rest, ""));
             close(code, reason)

@@ -50,15 +50,13 @@ impl Statistics {
         let mut rest = format.as_str();
         while let Some((before, after)) = rest.split_once("%{") {
             text.push_str(before);
-            match after.split_once('}').map(|(name, after)| (self.value(name), after)) {
-                Some((Some(value), after)) => {
-                    text.push_str(&value);
-                    rest = after;
-                }
-                _ => {
-                    text.push_str("%{");
-                    rest = after;
-                }
+            let named = after.split_once('}').map(|(name, after)| (self.value(name), after));
+            if let Some((Some(value), after)) = named {
+                text.push_str(&value);
+                rest = after;
+            } else {
+                text.push_str("%{");
+                rest = after;
             }
         }
         text + rest
