@@ -17,7 +17,7 @@ fn echo(server: &program::Server) -> String {
 #[test]
 fn lines_come_back_in_order_and_the_end_of_the_input_loses_no_answer() {
     let server = program::Server::start(&[]);
-    let lines: String = (0..2000).map(|number| format!("line {number}\n")).collect();
+    let lines = (0..2000).fold(String::new(), |lines, number| lines + &format!("line {number}\n"));
     let output = run_with(lines.as_bytes(), &[&echo(&server)]);
     let (stdout, stderr) = ended_with(0, &output);
     assert_eq!((stdout, stderr.as_str()), (lines, ""));

@@ -1,5 +1,5 @@
 //! `sockeye connect` to Python `websockets` and npm `ws`. Without these peers, which `ci/peers.sh`
-//! installs, the tests are skipped, or fail with SOCKEYE_REQUIRE_PEERS=1.
+//! installs, the tests are skipped, or fail with `SOCKEYE_REQUIRE_PEERS=1`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
