@@ -8,12 +8,14 @@
 gateway_go_packages=(golang-1.24-go golang-1.24-src golang-google-grpc-dev golang-github-grpc-ecosystem-grpc-gateway-dev)
 
 gateway_go() {
-  local folder=$1 apt=$1/apt keys=/usr/share/keyrings/debian-archive-keyring.gpg names options package
+  local folder=$1 apt=$1/apt keys=/usr/share/keyrings/debian-archive-keyring.gpg mirror names options package
   [ ! -e "$folder/unpacked" ] || return 0
   printf 'gateway-go: downloading Go, grpc-go and grpc-gateway of Debian 13\n'
   rm -rf "$folder"
   mkdir -p "$apt"/{state/lists/partial,cache/archives/partial,debs} "$folder/root"
-  echo "deb [signed-by=$keys] http://deb.debian.org/debian trixie main" >"$apt/sources.list"
+  # The mirror of this system has the other suites too.
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' | awk '!/security/ && !mirror { print mirror = $0 }')
+  echo "deb [signed-by=$keys] $mirror trixie main" >"$apt/sources.list"
   options=(-qq -o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=-
     -o "Dir::State=$apt/state" -o "Dir::State::status=/dev/null" -o "Dir::Cache=$apt/cache"
     -o APT::Sandbox::User=root)

@@ -32,7 +32,9 @@ if ! "${runner[0]}" --help 2>&1 | grep -q Usage; then
     say "unpacking the C library of Debian 13"
     mkdir -p "$root"/{state/lists/partial,cache/archives/partial}
     keys=/usr/share/keyrings/debian-archive-keyring.gpg
-    echo "deb [signed-by=$keys] http://deb.debian.org/debian trixie main" >"$root/sources.list"
+    # The mirror of this system has the other suites too.
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' | awk '!/security/ && !mirror { print mirror = $0 }')
+    echo "deb [signed-by=$keys] $mirror trixie main" >"$root/sources.list"
     options=(-qq -o "Dir::Etc::sourcelist=$root/sources.list" -o Dir::Etc::sourceparts=-
       -o "Dir::State=$root/state" -o "Dir::State::status=/dev/null" -o "Dir::Cache=$root/cache"
       -o APT::Sandbox::User=root)
