@@ -18,8 +18,17 @@ struct Terminal {
     master: File,
     /// The side of the program, which keeps the terminal open after its end.
     slave: File,
-    shown: String,
+    /// Everything that the program wrote.
+    written: String,
+    /// The end of the text that was waited for last, in `written`.
+    seen: usize,
+    /// The number of prompts that were waited for.
+    prompts: usize,
 }
+
+/// Written by the line editor each time that it begins to read keys, after it changed the mode of
+/// the terminal. Keys typed before are handled by the terminal: it takes Ctrl-D for itself.
+const READS_KEYS: &str = "\x1b[?2004h";
 
 impl Terminal {
     fn start(arguments: &[&str]) -> Self {
@@ -36,7 +45,7 @@ impl Terminal {
             .stderr(end())
             .spawn()
             .unwrap();
-        Self { child, master: master.into(), slave, shown: String::new() }
+        Self { child, master: master.into(), slave, written: String::new(), seen: 0, prompts: 0 }
     }
 
     /// Types keys.
@@ -44,17 +53,26 @@ impl Terminal {
         self.master.write_all(keys.as_bytes()).unwrap();
     }
 
+    /// Waits until the line editor reads the next line.
+    fn wait_for_prompt(&mut self) {
+        self.prompts += 1;
+        while self.written.matches(READS_KEYS).count() < self.prompts {
+            self.read();
+        }
+    }
+
     /// Waits until the terminal shows the text after the last one that was waited for.
     fn wait_for(&mut self, text: &str) {
-        let mut buffer = [0; 4096];
-        loop {
-            if let Some(at) = self.shown.find(text) {
-                self.shown.drain(..at + text.len());
-                return;
-            }
-            let length = self.master.read(&mut buffer).unwrap();
-            self.shown += &String::from_utf8_lossy(&buffer[..length]);
+        while !self.written[self.seen..].contains(text) {
+            self.read();
         }
+        self.seen += self.written[self.seen..].find(text).unwrap() + text.len();
+    }
+
+    fn read(&mut self) {
+        let mut buffer = [0; 4096];
+        let length = self.master.read(&mut buffer).unwrap();
+        self.written += &String::from_utf8_lossy(&buffer[..length]);
     }
 
     /// Waits for the end of the program, which leaves the terminal as it was.
@@ -75,20 +93,26 @@ fn lines_are_messages_and_ctrl_d_closes() {
     let server = program::Server::start(&[]);
     let mut terminal = Terminal::start(&[&echo(&server), "--slash"]);
     terminal.wait_for("connected");
-    terminal.wait_for("> ");
+    terminal.wait_for_prompt();
     terminal.enter("hello\r");
     terminal.wait_for("< hello");
+    terminal.wait_for_prompt();
     terminal.enter("/ping\r");
     terminal.wait_for("pong after");
+    terminal.wait_for_prompt();
     terminal.enter("/binary abc\r");
     terminal.wait_for("< binary, 3 bytes: 61 62 63");
+    terminal.wait_for_prompt();
     terminal.enter("/dance\r");
     terminal.wait_for("expected /ping");
+    terminal.wait_for_prompt();
     // The key for the line before.
     terminal.enter("/binary again\r");
     terminal.wait_for("< binary, 5 bytes");
+    terminal.wait_for_prompt();
     terminal.enter("\x1b[A\r");
     terminal.wait_for("< binary, 5 bytes");
+    terminal.wait_for_prompt();
     terminal.enter("\x04");
     terminal.wait_for("closed by the server: 1000");
     assert_eq!(terminal.end(), Some(0));
@@ -105,7 +129,7 @@ fn a_message_is_shown_escaped_above_a_line_that_is_being_typed() {
         wire.recv();
     });
     let mut terminal = Terminal::start(&[&url]);
-    terminal.wait_for("> ");
+    terminal.wait_for_prompt();
     terminal.enter("half");
     terminal.wait_for("half");
     typed.send(()).unwrap();
@@ -122,9 +146,10 @@ fn a_message_is_shown_escaped_above_a_line_that_is_being_typed() {
 fn pasted_lines_are_one_message() {
     let server = program::Server::start(&[]);
     let mut terminal = Terminal::start(&[&echo(&server)]);
-    terminal.wait_for("> ");
+    terminal.wait_for_prompt();
     terminal.enter("\x1b[200~one\ntwo\x1b[201~\r");
     terminal.wait_for(r"< one\ntwo");
+    terminal.wait_for_prompt();
     terminal.enter("\x04");
     assert_eq!(terminal.end(), Some(0));
 }
@@ -133,7 +158,7 @@ fn pasted_lines_are_one_message() {
 fn ctrl_c_ends_with_130() {
     let server = program::Server::start(&[]);
     let mut terminal = Terminal::start(&[&echo(&server)]);
-    terminal.wait_for("> ");
+    terminal.wait_for_prompt();
     terminal.enter("\x03");
     terminal.wait_for("interrupted");
     assert_eq!(terminal.end(), Some(130));
