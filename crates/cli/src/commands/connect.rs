@@ -16,6 +16,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 
 use self::output::Output;
+use self::prompt::CloseOnDrop;
 use self::recorder::Recorder;
 use self::session::Session;
 use self::statistics::Statistics;
@@ -125,6 +126,7 @@ async fn connect(
     let _ = opened.set(sender.clone());
     let (inputs, queue) = mpsc::channel(INPUT_QUEUE);
     let prompt = input::start(source, options, inputs)?;
+    let _closing = prompt.clone().map(CloseOnDrop);
     let mut output = Output::new(options, prompt);
     output.note(&connected(subprotocol.as_deref())).await?;
     let events = sending::start(sender.clone(), queue, options.fragment);

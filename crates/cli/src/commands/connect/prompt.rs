@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rustix::termios::tcgetwinsize;
 use unicode_width::UnicodeWidthChar as _;
@@ -12,11 +13,34 @@ pub(super) const PROMPT: &str = "> ";
 /// Columns of a terminal that does not tell its size.
 const DEFAULT_COLUMNS: usize = 80;
 
+/// Time for the line editor to begin a line, which takes it some system calls.
+const BEGIN_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// The line below which nothing is shown, as the line editor draws it.
 #[derive(Debug, Default)]
 pub(super) struct Prompt {
+    state: Mutex<State>,
+    /// Notified when a line is no longer about to begin.
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
     /// `None` while no line is edited.
-    line: Mutex<Option<Line>>,
+    line: Option<Line>,
+    /// The line editor is about to change the mode of the terminal, and to draw the prompt.
+    is_beginning: bool,
+    /// The line editor must not begin another line.
+    is_closed: bool,
+}
+
+/// Closes the prompt when dropped, so that the line editor leaves the mode of the terminal alone.
+pub(super) struct CloseOnDrop(pub(super) Arc<Prompt>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 #[derive(Debug)]
@@ -34,19 +58,50 @@ struct Place {
 }
 
 impl Prompt {
+    /// Announces that the line editor begins a line. Returns `false` if the prompt is closed.
+    pub(super) fn begin_line(&self) -> bool {
+        let mut state = self.lock();
+        state.is_beginning = !state.is_closed;
+        state.is_beginning
+    }
+
     /// Sets the edited line and the byte before which its cursor is.
-    pub(super) fn set_line(&self, line: Option<(&str, usize)>) {
-        let line = line.map(|(text, cursor)| Line { text: text.to_owned(), cursor });
-        *self.line.lock().unwrap_or_else(PoisonError::into_inner) = line;
+    pub(super) fn set_line(&self, text: &str, cursor: usize) {
+        self.change(Some(Line { text: text.to_owned(), cursor }));
+    }
+
+    /// Announces that the line has ended.
+    pub(super) fn end_line(&self) {
+        self.change(None);
+    }
+
+    fn change(&self, line: Option<Line>) {
+        let mut state = self.lock();
+        state.line = line;
+        state.is_beginning = false;
+        self.changed.notify_all();
+    }
+
+    /// Lets no further line begin, and waits until the line editor has begun one that it is about
+    /// to begin.
+    fn close(&self) {
+        let mut state = self.lock();
+        state.is_closed = true;
+        // After the timeout there is nothing left to do.
+        let _ = self.changed.wait_timeout_while(state, BEGIN_TIMEOUT, |state| state.is_beginning);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Prints a text of whole lines above the prompt.
     pub(super) fn print(&self, text: &str) -> io::Result<()> {
-        let line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.lock();
         let mut stdout = io::stdout().lock();
         let columns = tcgetwinsize(&stdout).map_or(0, |size| usize::from(size.ws_col));
         let columns = if columns == 0 { DEFAULT_COLUMNS } else { columns };
-        stdout.write_all(above(line.as_ref(), text, columns).as_bytes())?;
+        stdout.write_all(above(state.line.as_ref(), text, columns).as_bytes())?;
         stdout.flush()
     }
 }

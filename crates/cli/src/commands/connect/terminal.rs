@@ -35,7 +35,7 @@ pub(super) fn open() -> Result<(LineEditor, Arc<Prompt>), Failure> {
     Ok((editor, prompt))
 }
 
-/// Reads lines until Ctrl-D or Ctrl-C.
+/// Reads lines until Ctrl-D or Ctrl-C, or until the prompt is closed.
 pub(super) fn read_lines(
     mut editor: LineEditor,
     prompt: &Prompt,
@@ -43,10 +43,9 @@ pub(super) fn read_lines(
     kind: Kind,
     inputs: &Inputs,
 ) {
-    loop {
-        prompt.set_line(Some(("", 0)));
+    while prompt.begin_line() {
         let line = editor.readline(PROMPT);
-        prompt.set_line(None);
+        prompt.end_line();
         let input = match line {
             Ok(line) if slash && line.starts_with('/') => Ok(slash::parse(&line)),
             Ok(line) => Ok(Input::Message(match kind {
@@ -84,9 +83,10 @@ impl Hinter for Watch {
 impl Validator for Watch {}
 
 impl Highlighter for Watch {
-    /// Called by the line editor for each change of the line, and for each move of the cursor.
+    /// Called by the line editor for the empty line that it begins with, for each change of the line
+    /// and for each move of the cursor.
     fn highlight_char(&self, line: &str, pos: usize, _: CmdKind) -> bool {
-        self.0.set_line(Some((line, pos)));
+        self.0.set_line(line, pos);
         false
     }
 }
