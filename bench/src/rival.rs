@@ -122,6 +122,12 @@ pub const ALL: &[Rival] = &[
     },
     Rival { http: HttpVersions::Both, fan_out: true, ..websocket("axum", "axum", &["feed"]) },
     Rival { http: HttpVersions::Both, ..websocket("axum (send)", "axum", &["send"]) },
+    Rival {
+        protocol: WireProtocol::SocketIo,
+        fan_out: true,
+        echo: false,
+        ..websocket("socketioxide", "socketioxide", &[])
+    },
 ];
 
 const fn raw(name: &'static str, program: &'static str) -> Rival {

@@ -6,6 +6,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::Router;
+use axum::serve::ListenerExt;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -159,6 +161,22 @@ where
             tokio::spawn(tokio::task::unconstrained(serve(stream)));
         }
     })
+}
+
+/// Serves an application of axum until the process is killed.
+///
+/// # Errors
+///
+/// If the server cannot listen on the address.
+pub async fn serve_app(address: SocketAddr, app: Router) -> io::Result<()> {
+    let listener = TcpListener::bind(address).await?;
+    print_address(listener.local_addr()?);
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            eprintln!("no TCP_NODELAY: {error}");
+        }
+    });
+    axum::serve(listener, app).await
 }
 
 /// Prints to standard error why a connection failed, if it did.

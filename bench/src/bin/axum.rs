@@ -9,13 +9,11 @@ use axum::Router;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use axum::routing::any;
-use axum::serve::ListenerExt;
 use futures_util::{SinkExt, StreamExt};
 use hyper_util::service::TowerToHyperService;
 use sockeye_bench::mode::Ability;
 use sockeye_bench::serve::{self, Arguments, WriteMode};
 use sockeye_bench::{echo, http2};
-use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::task::unconstrained;
 
@@ -41,16 +39,7 @@ fn main() -> io::Result<()> {
         return http2::run(arguments.address, TowerToHyperService::new(app));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async move {
-        let listener = TcpListener::bind(arguments.address).await?;
-        serve::print_address(listener.local_addr()?);
-        let listener = listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                eprintln!("no TCP_NODELAY: {error}");
-            }
-        });
-        axum::serve(listener, app).await
-    })
+    runtime.block_on(serve::serve_app(arguments.address, app))
 }
 
 async fn send(upgrade: WebSocketUpgrade) -> Response {

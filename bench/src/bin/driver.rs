@@ -39,7 +39,8 @@ struct Arguments {
     /// Content of messages: binary, ascii, utf8 or json.
     #[arg(short, long, default_value_t)]
     payload: PayloadKind,
-    /// websocket, or raw for the same bytes to a bare echo server.
+    /// websocket, raw for the same bytes to a bare echo server, or socket-io for events of
+    /// Socket.IO.
     #[arg(long, default_value_t)]
     protocol: WireProtocol,
     /// permessage-deflate with or without context takeover, for text: takeover or no-takeover.

@@ -10,7 +10,6 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::any;
-use axum::serve::ListenerExt;
 use futures_util::FutureExt;
 use sockeye::axum::WebSocketUpgrade;
 use sockeye::push::{self, Backend, Connection, Handler};
@@ -19,7 +18,6 @@ use sockeye::{CloseFrame, Message, MessageRef, Server, WebSocket};
 use sockeye_bench::mode::Ability;
 use sockeye_bench::serve::{self, Arguments};
 use sockeye_hub::{Disconnect, Hub, SessionHandle, SessionOptions};
-use tokio::net::TcpListener;
 
 const ROOM: &str = "all";
 
@@ -84,14 +82,7 @@ async fn serve_tasks(hub: Hub, address: SocketAddr) -> anyhow::Result<()> {
 
 async fn serve_axum(hub: Hub, address: SocketAddr) -> anyhow::Result<()> {
     let app = Router::new().route("/", any(upgrade)).with_state(hub);
-    let listener = TcpListener::bind(address).await?;
-    serve::print_address(listener.local_addr()?);
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            eprintln!("no TCP_NODELAY: {error}");
-        }
-    });
-    Ok(axum::serve(listener, app).await?)
+    Ok(serve::serve_app(address, app).await?)
 }
 
 async fn upgrade(upgrade: WebSocketUpgrade, State(hub): State<Hub>) -> Response {
