@@ -13,6 +13,7 @@ use crate::handshake;
 use crate::limits::REPLY_TIMEOUT;
 use crate::load::{Load, WireProtocol};
 use crate::progress::ProgressReporter;
+use crate::socket_io;
 use crate::transport::Transport;
 
 /// Number of connections from one address, far below the number of its ports.
@@ -66,7 +67,8 @@ fn open(
     Ok(transports)
 }
 
-/// Performs the TLS handshake, if the load has TLS, and the opening handshake.
+/// Performs the TLS handshake, if the load has TLS, and the opening handshake of the
+/// load's protocol.
 pub(crate) fn upgrade(load: &Load, tcp: TcpStream) -> Result<Transport<TcpStream>, LoadError> {
     tcp.set_nodelay(true)?;
     tcp.set_read_timeout(Some(REPLY_TIMEOUT))?;
@@ -78,8 +80,13 @@ pub(crate) fn upgrade(load: &Load, tcp: TcpStream) -> Result<Transport<TcpStream
             Transport::tls(session.map_err(LoadError::Tls)?, tcp)
         }
     };
-    if load.protocol == WireProtocol::WebSocket {
-        handshake::upgrade(&mut transport, &load.host, &load.path, &load.headers, load.deflate)?;
+    let Load { host, path, headers, deflate, .. } = load;
+    match load.protocol {
+        WireProtocol::Raw => {}
+        WireProtocol::WebSocket => {
+            handshake::upgrade(&mut transport, host, path, headers, *deflate)?;
+        }
+        WireProtocol::SocketIo => socket_io::connect(&mut transport, host, path, headers)?,
     }
     Ok(transport)
 }

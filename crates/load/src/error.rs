@@ -74,12 +74,18 @@ pub enum LoadError {
     },
     /// permessage-deflate needs a payload of text, whose reply is checked as a text frame.
     DeflateNeedsText,
-    /// permessage-deflate needs WebSocket frames, and the load has raw ones.
+    /// permessage-deflate needs [`WireProtocol::WebSocket`](crate::WireProtocol::WebSocket).
     DeflateNeedsWebSocket,
     /// HTTP/2 streams work with [`TrafficPattern::Echo`](crate::TrafficPattern::Echo) only.
     StreamsNeedEcho,
     /// HTTP/2 streams work without TLS only.
     StreamsWithTls,
+    /// Socket.IO needs [`PayloadKind::Ascii`](crate::PayloadKind::Ascii).
+    SocketIoNeedsAscii,
+    /// Socket.IO works without HTTP/2 streams only.
+    StreamsWithSocketIo,
+    /// Socket.IO works with [`Load::run`](crate::Load::run) only, not in a latency test.
+    SocketIoInLatencyTest,
     /// [`TrafficPattern::Idle`](crate::TrafficPattern::Idle) measures the memory of the server's
     /// process, which was not named.
     NoProcess,
@@ -140,6 +146,12 @@ pub enum LoadError {
     NoPong {
         /// The first bytes that the server sent instead.
         answer: [u8; 2],
+    },
+    /// The server did not open a session of Engine.IO, or did not connect the client to the
+    /// namespace of Socket.IO.
+    WrongPacket {
+        /// The text with which the server's packet should have begun.
+        expected: &'static str,
     },
     /// One of the above errors, on one connection.
     Connection {
@@ -221,9 +233,16 @@ impl fmt::Display for LoadError {
                 write!(f, "a frame of {length} bytes that begins with {first:#04x} is no reply")
             }
             Self::DeflateNeedsText => f.write_str("permessage-deflate needs a payload of text"),
-            Self::DeflateNeedsWebSocket => f.write_str("permessage-deflate needs WebSocket frames"),
+            Self::DeflateNeedsWebSocket => {
+                f.write_str("permessage-deflate needs the protocol WebSocket")
+            }
             Self::StreamsNeedEcho => f.write_str("HTTP/2 streams are for the pattern echo only"),
             Self::StreamsWithTls => f.write_str("HTTP/2 streams are for connections without TLS"),
+            Self::SocketIoNeedsAscii => f.write_str("Socket.IO needs a payload of ASCII"),
+            Self::StreamsWithSocketIo => f.write_str("HTTP/2 streams do not carry Socket.IO"),
+            Self::SocketIoInLatencyTest => {
+                f.write_str("a latency test does not work with Socket.IO")
+            }
             Self::NoProcess => f.write_str("memory needs the server's process to be named"),
             Self::Io(error) => write!(f, "a system call or TLS failed: {error}"),
             Self::Tls(error) => write!(f, "TLS cannot be set up: {error}"),
@@ -259,6 +278,9 @@ impl fmt::Display for LoadError {
             }
             Self::NoReplies => f.write_str("no reply in the counted time"),
             Self::NoPong { answer } => write!(f, "{answer:02x?} is no pong"),
+            Self::WrongPacket { expected } => {
+                write!(f, "a packet of the server does not begin with {expected:?}")
+            }
             Self::Connection { index, error } => write!(f, "connection {index} failed: {error}"),
         }
     }

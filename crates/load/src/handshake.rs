@@ -12,8 +12,8 @@ const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// Maximum size of the answer's head, in bytes; every echo server's answer is shorter.
 const MAX_ANSWER_SIZE: usize = 4096;
 
-/// Upgrades `stream`. `headers` are further headers, each with its line end. The request offers permessage-deflate as `deflate` says, and the server has
-/// to agree to exactly that.
+/// Upgrades `stream` as [`upgrade_with_early_data`] does, to a server that must not send anything
+/// before it has received a message.
 ///
 /// # Errors
 ///
@@ -25,6 +25,24 @@ pub(crate) fn upgrade(
     headers: &str,
     deflate: Option<DeflateMode>,
 ) -> Result<(), LoadError> {
+    let early = upgrade_with_early_data(stream, host, path, headers, deflate)?;
+    if early.is_empty() { Ok(()) } else { Err(LoadError::EarlyData) }
+}
+
+/// Upgrades `stream`, and returns the bytes that arrived together with the server's answer.
+/// `headers` are further headers, each with its line end. The request offers permessage-deflate as
+/// `deflate` says, and the server has to agree to exactly that.
+///
+/// # Errors
+///
+/// A variant of [`LoadError`] for each way in which the server's answer can be unusable.
+pub(crate) fn upgrade_with_early_data(
+    stream: &mut (impl Read + Write),
+    host: &str,
+    path: &str,
+    headers: &str,
+    deflate: Option<DeflateMode>,
+) -> Result<Vec<u8>, LoadError> {
     let offer = deflate.map_or_else(String::new, |deflate| {
         format!("Sec-WebSocket-Extensions: {}\r\n", deflate.offer())
     });
@@ -49,7 +67,7 @@ pub(crate) fn upgrade(
         }
     };
     check_answer(&String::from_utf8_lossy(&head[..end]), deflate)?;
-    if end < head.len() { Err(LoadError::EarlyData) } else { Ok(()) }
+    Ok(head.split_off(end))
 }
 
 fn check_answer(head: &str, deflate: Option<DeflateMode>) -> Result<(), LoadError> {

@@ -24,7 +24,7 @@ use crate::connector;
 use crate::error::LoadError;
 use crate::latency::Latency;
 use crate::limits::{MAX_DURATION, REPLY_TIMEOUT};
-use crate::load::Load;
+use crate::load::{Load, WireProtocol};
 use crate::patterns::confirm_subscription;
 use crate::progress::RunPhase;
 use crate::transport::Transport;
@@ -144,6 +144,9 @@ impl LatencyTest {
         }
         if self.load.deflate.is_some() {
             return Err(LoadError::DeflateInLatencyTest);
+        }
+        if self.load.protocol == WireProtocol::SocketIo {
+            return Err(LoadError::SocketIoInLatencyTest);
         }
         if self.timeout > MAX_DURATION {
             return Err(LoadError::DurationTooLong { duration: self.timeout });

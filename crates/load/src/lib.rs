@@ -90,6 +90,7 @@ mod process;
 mod progress;
 mod report;
 mod send_times;
+mod socket_io;
 mod transport;
 
 pub use deflate::DeflateMode;

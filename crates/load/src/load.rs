@@ -52,9 +52,14 @@ pub enum WireProtocol {
     /// No opening handshake; the same masked frames, and the identical bytes back, as from a TCP
     /// echo server. Over HTTP/2, the streams are opened as WebSockets are.
     Raw,
+    /// Socket.IO over the WebSocket transport of Engine.IO 4: each message is the only argument of
+    /// an event `m`, in a text frame such as `42["m","message"]`. The server has to accept
+    /// connections to the namespace `/` at the load's [path](Load::path), to send its first ping
+    /// at once, as socketioxide does, and no further ping during the run. Needs [`PayloadKind::Ascii`], which JSON does not escape.
+    SocketIo,
 }
 
-impl_names!(WireProtocol { WebSocket => "websocket", Raw => "raw" });
+impl_names!(WireProtocol { WebSocket => "websocket", Raw => "raw", SocketIo => "socket-io" });
 
 /// A load on one server: its target, messages and duration.
 ///
@@ -274,10 +279,16 @@ impl Load {
         if self.deflate.is_some() && self.payload == PayloadKind::Binary {
             return Err(LoadError::DeflateNeedsText);
         }
-        if self.deflate.is_some() && self.protocol == WireProtocol::Raw {
+        if self.deflate.is_some() && self.protocol != WireProtocol::WebSocket {
             return Err(LoadError::DeflateNeedsWebSocket);
         }
+        if self.protocol == WireProtocol::SocketIo && self.payload != PayloadKind::Ascii {
+            return Err(LoadError::SocketIoNeedsAscii);
+        }
         if self.streams.is_some() {
+            if self.protocol == WireProtocol::SocketIo {
+                return Err(LoadError::StreamsWithSocketIo);
+            }
             if self.pattern != TrafficPattern::Echo {
                 return Err(LoadError::StreamsNeedEcho);
             }
@@ -372,6 +383,12 @@ mod tests {
         text.check().unwrap();
         let raw = text.protocol(WireProtocol::Raw);
         assert!(matches!(raw.check(), Err(LoadError::DeflateNeedsWebSocket)));
+        let socket_io = load().protocol(WireProtocol::SocketIo);
+        assert!(matches!(socket_io.check(), Err(LoadError::SocketIoNeedsAscii)));
+        let ascii = socket_io.payload(PayloadKind::Ascii);
+        ascii.check().unwrap();
+        let deflated = ascii.deflate(DeflateMode::Takeover);
+        assert!(matches!(deflated.check(), Err(LoadError::DeflateNeedsWebSocket)));
         let idle = load().pattern(TrafficPattern::Idle);
         assert!(matches!(idle.check(), Err(LoadError::NoProcess)));
         idle.server_process(1).check().unwrap();
@@ -384,6 +401,9 @@ mod tests {
         streams.check().unwrap();
         let fan_out = streams.pattern(TrafficPattern::FanOut);
         assert!(matches!(fan_out.check(), Err(LoadError::StreamsNeedEcho)));
+        let socket_io =
+            load().streams(3).protocol(WireProtocol::SocketIo).payload(PayloadKind::Ascii);
+        assert!(matches!(socket_io.check(), Err(LoadError::StreamsWithSocketIo)));
         for count in [0, MAX_CONNECTIONS] {
             let error = load().streams(count).check().unwrap_err();
             assert!(matches!(error, LoadError::InvalidConnections { .. }), "{error:?}");

@@ -9,6 +9,7 @@ use crate::deflate::{DeflateMode, Deflater};
 use crate::frame;
 use crate::load::{Load, WireProtocol};
 use crate::payload::{PayloadKind, Random};
+use crate::socket_io;
 
 /// Approximate total size of the distinct messages, in bytes, so that they stay in the second-level
 /// cache of the client's core.
@@ -61,11 +62,15 @@ impl MessageCycle {
         let mut cycle = Self::empty(length, in_flight);
         let mut random = Random::new(length as u64);
         for _ in 0..cycle.distinct {
-            let message = random.payload(kind, length);
+            let payload = random.payload(kind, length);
+            let message = match protocol {
+                WireProtocol::WebSocket | WireProtocol::Raw => payload,
+                WireProtocol::SocketIo => socket_io::event(&payload),
+            };
             let start = cycle.requests.len();
             cycle.push_request(kind.op_code(), &message, random.next());
             match protocol {
-                WireProtocol::WebSocket => {
+                WireProtocol::WebSocket | WireProtocol::SocketIo => {
                     frame::append_reply(&mut cycle.replies, kind.op_code(), &message);
                 }
                 WireProtocol::Raw => cycle.replies.extend_from_slice(&cycle.requests[start..]),
@@ -235,6 +240,16 @@ mod tests {
         }
         stream[70_000] ^= 1;
         assert_eq!(cycle.check(5, &stream[5..]), Err(69_995));
+    }
+
+    #[test]
+    fn a_message_of_socket_io_is_an_event_in_a_text_frame() {
+        let cycle = MessageCycle::new(WireProtocol::SocketIo, PayloadKind::Ascii, 20, 1);
+        let message = Random::new(20).payload(PayloadKind::Ascii, 20);
+        let reply = &cycle.replies[..cycle.reply_size()];
+        assert_eq!(reply[..10], *b"\x81\x1e42[\"m\",\"");
+        assert_eq!(reply[10..30], message);
+        assert_eq!(reply[30..], *b"\"]");
     }
 
     #[test]
