@@ -48,7 +48,7 @@ pub struct Catalog {
     conflicts: Vec<RouteConflict>,
     /// The types of all upstreams that are known, in the order of the upstreams.
     schemas: Vec<Arc<Schema>>,
-    /// Whether there is one upstream, which has server reflection.
+    /// `true` if there is one upstream, which has server reflection.
     passes_reflection: bool,
     /// Number of the catalog among those since the start.
     generation: u64,

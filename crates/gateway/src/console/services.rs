@@ -196,35 +196,12 @@ impl Type {
                 Shape::Value => scalar("value"),
                 Shape::ListValue => scalar("listValue"),
                 Shape::Wrapper => match schema.pool().message(id).fields.first() {
-                    Some(value) => scalar(scalar_name(value.kind)),
+                    Some(value) => scalar(value.kind.scalar_name().unwrap_or_default()),
                     None => scalar("value"),
                 },
             },
-            kind => scalar(scalar_name(kind)),
+            kind => scalar(kind.scalar_name().unwrap_or_default()),
         }
-    }
-}
-
-/// Returns the name of a scalar type in a `.proto` file.
-fn scalar_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Double => "double",
-        Kind::Float => "float",
-        Kind::Int64 => "int64",
-        Kind::Uint64 => "uint64",
-        Kind::Int32 => "int32",
-        Kind::Fixed64 => "fixed64",
-        Kind::Fixed32 => "fixed32",
-        Kind::Bool => "bool",
-        Kind::String => "string",
-        Kind::Bytes => "bytes",
-        Kind::Uint32 => "uint32",
-        Kind::Sfixed32 => "sfixed32",
-        Kind::Sfixed64 => "sfixed64",
-        Kind::Sint32 => "sint32",
-        Kind::Sint64 => "sint64",
-        Kind::Enum(_) => "enum",
-        Kind::Message(_) | Kind::Group(_) => "message",
     }
 }
 
@@ -252,7 +229,7 @@ impl<'c> Field<'c> {
             _ => None,
         };
         let (key, kind) = match entry {
-            Some([key, value]) => (Some(scalar_name(key.kind)), value.kind),
+            Some([key, value]) => (Some(key.kind.scalar_name().unwrap_or_default()), value.kind),
             _ => (None, field.kind),
         };
         let oneof = field.oneof.and_then(|place| message.oneofs.get(place as usize));

@@ -106,6 +106,30 @@ pub enum Kind {
     Sint64,
 }
 
+impl Kind {
+    /// Returns the name of a scalar type in a `.proto` file; `None` for messages and enums.
+    pub fn scalar_name(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Double => "double",
+            Self::Float => "float",
+            Self::Int64 => "int64",
+            Self::Uint64 => "uint64",
+            Self::Int32 => "int32",
+            Self::Fixed64 => "fixed64",
+            Self::Fixed32 => "fixed32",
+            Self::Bool => "bool",
+            Self::String => "string",
+            Self::Bytes => "bytes",
+            Self::Uint32 => "uint32",
+            Self::Sfixed32 => "sfixed32",
+            Self::Sfixed64 => "sfixed64",
+            Self::Sint32 => "sint32",
+            Self::Sint64 => "sint64",
+            Self::Group(_) | Self::Message(_) | Self::Enum(_) => return None,
+        })
+    }
+}
+
 /// A field of a message, or an extension.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a property of its own")]

@@ -11,7 +11,7 @@ use sockeye_gateway::rules::{Binding, Body, annotation_rules};
 use sockeye_gateway::transcode::{PrintOptions, Unpopulated, wire_to_json};
 
 use super::catalog::{self, nearest, unknown};
-use super::failure::Failure;
+use crate::client::Failure;
 
 /// Returns the definition of a symbol: of a method with its messages, and with the JSON of a request
 /// that has every field. Without a symbol, returns
@@ -179,23 +179,10 @@ impl Writer<'_> {
 
     fn name_of(&self, kind: Kind) -> String {
         let name = match kind {
-            Kind::Double => "double",
-            Kind::Float => "float",
-            Kind::Int64 => "int64",
-            Kind::Uint64 => "uint64",
-            Kind::Int32 => "int32",
-            Kind::Fixed64 => "fixed64",
-            Kind::Fixed32 => "fixed32",
-            Kind::Bool => "bool",
-            Kind::String => "string",
-            Kind::Bytes => "bytes",
-            Kind::Uint32 => "uint32",
-            Kind::Sfixed32 => "sfixed32",
-            Kind::Sfixed64 => "sfixed64",
-            Kind::Sint32 => "sint32",
-            Kind::Sint64 => "sint64",
             Kind::Group(id) | Kind::Message(id) => &self.pool.message(id).full_name,
             Kind::Enum(id) => &self.pool.enumeration(id).full_name,
+            // Only messages and enums have no name of their own.
+            scalar => scalar.scalar_name().unwrap_or_default(),
         };
         name.to_owned()
     }

@@ -2,7 +2,7 @@
 //! whose path is that of the method.
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -14,7 +14,7 @@ use sockeye::split::{Receiver, Sender};
 use sockeye::{CloseCode, Message, WebSocket};
 
 use super::requests::{self, SocketBody};
-use super::single_call::{Stop, first_message, read_requests};
+use super::single_call::{Stop, first_message, read_requests, run_call};
 use super::{handshake, trailers_only};
 use crate::catalog::Catalog;
 use crate::dialect::framing::{WebSocketMessage, WebSocketRequest, encode_header_frame};
@@ -81,15 +81,7 @@ async fn run(
             }
         }
     });
-    let ended = tokio::select! {
-        biased;
-        ended = responding => ended,
-        stop = reading => Err(stop),
-    };
-    if let Err(Stop::Failed(status)) = &ended {
-        scope.set_code(status.code);
-    }
-    ended
+    run_call(&scope, pin!(responding), pin!(reading)).await
 }
 
 async fn respond(
@@ -141,7 +133,7 @@ fn invalid(message: &str) -> Status {
 struct Output {
     sender: Sender,
     has_headers: bool,
-    /// Those of the call, once it has begun.
+    /// The counters of the call, once it has begun.
     counters: Option<Arc<Counters>>,
 }
 

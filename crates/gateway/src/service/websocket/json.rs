@@ -16,6 +16,7 @@
 //! An empty text message ends the requests: grpc-websocket-proxy has no such end, and no JSON value
 //! is empty.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -24,7 +25,7 @@ use sockeye::{CloseCode, Message, Utf8Bytes, WebSocket};
 use tokio::time::{Instant, timeout_at};
 
 use super::requests::{self, SocketBody};
-use super::single_call::{Stop, first_message, read_requests};
+use super::single_call::{Stop, first_message, read_requests, run_call};
 use super::{deadline_exceeded, token};
 use crate::catalog::RouteBody;
 use crate::deadline::TimeoutForm;
@@ -102,15 +103,7 @@ async fn run(
         }
         Ok(())
     });
-    let ended = tokio::select! {
-        biased;
-        ended = responding => ended,
-        stop = reading => Err(stop),
-    };
-    if let Err(Stop::Failed(status)) = &ended {
-        scope.set_code(status.code);
-    }
-    ended
+    run_call(&scope, pin!(responding), pin!(reading)).await
 }
 
 /// Ends a response at the deadline of its call, also while the client does not read it.

@@ -1,4 +1,4 @@
-//! What the dialects with many calls on a socket share.
+//! Sockets with many calls: the loop that reads, and the tasks of the calls.
 
 use std::pin::pin;
 

@@ -1,5 +1,6 @@
-//! What the dialects with one call on a socket share.
+//! The reading and the end of a call that has a socket of its own.
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use sockeye::Message;
@@ -7,6 +8,7 @@ use sockeye::split::Receiver;
 use tokio::time::timeout;
 
 use super::requests::{AfterLast, RequestSender};
+use crate::service::scope::CallScope;
 use crate::status::{Code, Status};
 
 /// Timeout for the first request, before which there is no call and so no deadline. Chosen: proxies
@@ -64,4 +66,22 @@ pub(super) async fn read_requests(
             Ok(None) | Err(_) => return Stop::Gone,
         }
     }
+}
+
+/// Runs a call until its response has ended, or until reading the requests stops it. A failure is the
+/// status of the call in its record.
+pub(super) async fn run_call(
+    scope: &CallScope,
+    responding: Pin<&mut impl Future<Output = Result<(), Stop>>>,
+    reading: Pin<&mut impl Future<Output = Stop>>,
+) -> Result<(), Stop> {
+    let ended = tokio::select! {
+        biased;
+        ended = responding => ended,
+        stop = reading => Err(stop),
+    };
+    if let Err(Stop::Failed(status)) = &ended {
+        scope.set_code(status.code);
+    }
+    ended
 }

@@ -47,7 +47,7 @@ pub struct CallStart {
     pub credit: u64,
     /// The first request, for the codec JSON. Default: none.
     pub message: Option<Utf8Bytes>,
-    /// Whether the requests end here. Default: `false`.
+    /// `true` if the requests end here. Default: `false`.
     pub half_close: bool,
 }
 
