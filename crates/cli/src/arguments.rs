@@ -1,5 +1,6 @@
 //! The command line.
 
+use anyhow::bail;
 use clap::{ArgAction, Parser, Subcommand};
 
 use crate::commands::bench::Bench;
@@ -40,14 +41,29 @@ pub(crate) enum Command {
 /// Parses the command line of the process.
 ///
 /// # Errors
-/// When the file of `--config` or a variable of the environment cannot be used. Other mistakes end
-/// the process with an explanation, and so does `--help`.
+/// The file of `--config` or a variable of the environment cannot be used. Other mistakes end the
+/// process with an explanation, and so does `--help`.
 pub(crate) fn parse() -> anyhow::Result<Arguments> {
-    let line: Vec<_> = std::env::args_os().collect();
-    gateway::parse(&line).or_else(|error| match error {
+    parse_line().or_else(|error| match error {
         ParseError::Line(error) => error.exit(),
         ParseError::Setting(error) => Err(error),
     })
+}
+
+/// Parses the command line of the process again, for a reload of `sockeye gateway`.
+///
+/// # Errors
+/// Any mistake on the command line, in the file or in the environment.
+pub(crate) fn parse_gateway_again() -> anyhow::Result<GatewayArguments> {
+    match parse_line().map_err(ParseError::into_error)?.command {
+        Command::Gateway(arguments) => Ok(*arguments),
+        _ => bail!("the command line is that of another command"),
+    }
+}
+
+fn parse_line() -> Result<Arguments, ParseError> {
+    let line: Vec<_> = std::env::args_os().collect();
+    gateway::parse(&line)
 }
 
 #[cfg(test)]

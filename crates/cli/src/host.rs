@@ -10,7 +10,6 @@ mod monitored_body;
 pub(crate) mod plain;
 pub(crate) mod proxies;
 pub(crate) mod reloadable;
-pub(crate) mod runtime;
 pub(crate) mod server;
 pub(crate) mod shutdown;
 mod streams;

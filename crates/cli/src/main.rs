@@ -4,13 +4,16 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::arguments::{Arguments, Command};
+use crate::client::Failure;
 use crate::commands::{bench, call, connect, gateway, serve};
 
 mod allocator;
 mod arguments;
+mod client;
 mod commands;
 mod host;
 mod logs;
+mod runtime;
 mod units;
 
 fn main() -> ExitCode {
@@ -20,8 +23,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // Not `eprintln!`, which panics where standard error is closed: the exit code remains.
             let _ = writeln!(std::io::stderr(), "sockeye: {error:#}");
-            connect::Failure::exit_code_of(&error)
-                .unwrap_or_else(|| call::Failure::exit_code_of(&error))
+            Failure::exit_code_of(&error)
         }
     }
 }
@@ -32,7 +34,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Bench(options) => bench::run(&options),
         Command::Call(options) => call::run(&options),
         Command::Connect(options) => connect::run(&options),
-        Command::Gateway(options) => gateway::run(*options),
+        Command::Gateway(options) => gateway::run(*options, arguments::parse_gateway_again),
         Command::Serve(options) => serve::run(&options),
     }
 }

@@ -1,4 +1,4 @@
-//! Parsers of flag values: sizes, durations, addresses.
+//! Parsers of flag values: sizes, durations, addresses; and the form of times in results.
 //!
 //! Each parser answers a mistake with a sentence that says what is allowed; clap prints it after
 //! the name of the flag.
@@ -142,6 +142,18 @@ fn scale(text: &str, units: &[(&str, f64)]) -> Option<f64> {
     units.iter().find(|(name, _)| *name == unit).map(|(_, factor)| number * factor)
 }
 
+/// Formats a time with three significant digits.
+pub(crate) fn three_digits(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    let (value, unit) = match seconds {
+        1.0.. => (seconds, "s"),
+        1e-3.. => (seconds * 1e3, "ms"),
+        _ => (seconds * 1e6, "µs"),
+    };
+    let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
+    format!("{value:.digits$} {unit}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,6 +208,20 @@ mod tests {
         }
         for wrong in ["8080", "localhost", ":80", "::1:80", "host:http", "host:65536"] {
             assert!(address(wrong).unwrap_err().contains("[::1]:8080"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn times_have_three_digits_and_the_unit_that_fits() {
+        for (nanoseconds, expected) in [
+            (0, "0.00 µs"),
+            (1_234, "1.23 µs"),
+            (56_789, "56.8 µs"),
+            (5_678_900, "5.68 ms"),
+            (999_000_000, "999 ms"),
+            (61_500_000_000, "61.5 s"),
+        ] {
+            assert_eq!(three_digits(Duration::from_nanos(nanoseconds)), expected);
         }
     }
 }

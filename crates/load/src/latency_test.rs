@@ -85,6 +85,15 @@ pub struct LatencyReport {
     pub expected_deliveries: Option<u64>,
 }
 
+impl LatencyReport {
+    /// Returns the rate of answers that arrived before the end of the schedule: messages per second,
+    /// or deliveries of a fan-out.
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    pub fn achieved(&self) -> f64 {
+        self.counts.answered_in_time as f64 / self.duration.as_secs_f64()
+    }
+}
+
 impl LatencyTest {
     /// Creates a test with the target, connections, messages and times of `load`. Its rate, number
     /// of messages in flight and traffic pattern are not used.

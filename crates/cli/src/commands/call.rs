@@ -8,7 +8,6 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
 use tokio::time::{Instant, timeout_at};
 
 use sockeye_gateway::status::Code;
@@ -19,8 +18,10 @@ use self::output::Output;
 use self::protocol::Protocol;
 use self::requests::Requests;
 
+use crate::client::Failure;
+use crate::runtime;
+
 pub(crate) use self::arguments::Call;
-pub(crate) use self::failure::Failure;
 
 mod address;
 mod arguments;
@@ -36,7 +37,6 @@ mod output;
 mod protocol;
 mod requests;
 mod rpc_error;
-pub(crate) mod tls;
 
 /// Maximum length of a message, in bytes, in each direction and form: that of the transcoder.
 const MAX_MESSAGE: usize = 64 << 20;
@@ -46,19 +46,14 @@ const MAX_MESSAGE: usize = 64 << 20;
 /// # Errors
 /// A [`Failure`], which has the exit code, for everything but a runtime that cannot be started.
 pub(crate) fn run(options: &Call) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the threads of the call")?;
-    let result = runtime.block_on(async {
+    runtime::run(async {
         tokio::select! {
-            result = call(options) => result,
-            Ok(()) = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
+            result = call(options) => result.map_err(Into::into),
+            Ok(()) = tokio::signal::ctrl_c() => {
+                Err(Failure::interrupted("interrupted: the call is cancelled").into())
+            }
         }
-    });
-    // Connections are not waited for: the end of the process closes them.
-    runtime.shutdown_background();
-    result.map_err(Into::into)
+    })
 }
 
 async fn call(options: &Call) -> Result<(), Failure> {

@@ -9,7 +9,6 @@
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use sockeye::CloseCode;
 use sockeye::split::Sender;
 use tokio::io::AsyncWriteExt as _;
@@ -19,10 +18,13 @@ use self::output::Output;
 use self::prompt::CloseOnDrop;
 use self::recorder::Recorder;
 use self::session::Session;
+use self::source::Source;
 use self::statistics::Statistics;
 
+use crate::client::Failure;
+use crate::runtime;
+
 pub(crate) use self::arguments::Connect;
-pub(crate) use self::failure::Failure;
 
 mod arguments;
 mod failure;
@@ -36,6 +38,7 @@ mod recorder;
 mod sending;
 mod session;
 mod slash;
+mod source;
 mod statistics;
 mod terminal;
 
@@ -50,16 +53,10 @@ const CLOSE_AFTER_STOP: Duration = Duration::from_secs(1);
 /// # Errors
 /// A [`Failure`], which has the exit code, for everything but a runtime that cannot be started.
 pub(crate) fn run(options: &Connect) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the threads of the connection")?;
     let mode = terminal::Mode::save();
-    let result = runtime.block_on(until_stopped(options));
+    let result = runtime::run(async { Ok(until_stopped(options).await?) });
     mode.restore();
-    // The thread that reads standard input is not waited for: the end of the process ends it.
-    runtime.shutdown_background();
-    result.map_err(Into::into)
+    result
 }
 
 /// Runs the session until it ends by itself, by Ctrl-C or by `--timeout`.
@@ -76,7 +73,7 @@ async fn until_stopped(options: &Connect) -> Result<(), Failure> {
     };
     let stopped = tokio::select! {
         result = &mut session => Err(result),
-        Ok(()) = tokio::signal::ctrl_c() => Ok(Failure::interrupted()),
+        Ok(()) = tokio::signal::ctrl_c() => Ok(Failure::interrupted("interrupted")),
         () = timeout => Ok(Failure::timeout(options.timeout.unwrap_or_default())),
     };
     let result = match stopped {
@@ -108,7 +105,7 @@ async fn connect(
 ) -> Result<(), Failure> {
     // Files and arguments are checked before anything is sent.
     let recorder = Recorder::create(options.record.as_deref())?;
-    let source = input::Source::of(options)?;
+    let source = Source::of(options)?;
     let client = opening::client(options)?;
     let begun = Instant::now();
     let opened_connection = opening::open(&client, options).await;
@@ -125,7 +122,7 @@ async fn connect(
     let (sender, receiver) = websocket.split();
     let _ = opened.set(sender.clone());
     let (inputs, queue) = mpsc::channel(INPUT_QUEUE);
-    let prompt = input::start(source, options, inputs)?;
+    let prompt = source.start(options, inputs)?;
     let _closing = prompt.clone().map(CloseOnDrop);
     let mut output = Output::new(options, prompt);
     output.note(&connected(subprotocol.as_deref())).await?;

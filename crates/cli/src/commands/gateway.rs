@@ -15,12 +15,13 @@ use crate::allocator;
 use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
 use crate::host::shutdown::TerminationSignals;
-use crate::host::{hosts, listen, metrics, proxies, runtime, tls};
+use crate::host::{hosts, listen, metrics, proxies, tls};
+use crate::runtime;
 
 use self::access::Access;
 use self::access_log::AccessLog;
 use self::demo::Demo;
-use self::reload::{ReloadSignal, Reloader};
+use self::reload::{ParseAgain, ReloadSignal, Reloader};
 use self::routes::Readiness;
 use self::settings::{Settings, Surroundings};
 
@@ -41,17 +42,17 @@ mod upstreams;
 /// Maximum wait for the last lines of the access log. Chosen: a disk that works takes less.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Runs the gateway until a signal stops it.
+/// Runs the gateway until a signal stops it. `parse_again` is called for each reload.
 ///
 /// # Errors
 /// When the gateway cannot start: the address is taken, a file cannot be used, other machines can
 /// reach the gateway and no flag says who may make calls, or two services have the same route. An
 /// upstream that does not answer is no error: it is asked again.
-pub(crate) fn run(arguments: GatewayArguments) -> anyhow::Result<()> {
-    runtime::run(serve(arguments))
+pub(crate) fn run(arguments: GatewayArguments, parse_again: ParseAgain) -> anyhow::Result<()> {
+    runtime::run(serve(arguments, parse_again))
 }
 
-async fn serve(arguments: GatewayArguments) -> anyhow::Result<()> {
+async fn serve(arguments: GatewayArguments, parse_again: ParseAgain) -> anyhow::Result<()> {
     let hosting = &arguments.hosting;
     let metrics = if hosting.metrics { Some(metrics::ServerMetrics::install()?) } else { None };
     if metrics.is_some() {
@@ -85,6 +86,7 @@ async fn serve(arguments: GatewayArguments) -> anyhow::Result<()> {
     }
     let arguments = Reloadable::new(Arc::new(arguments));
     let reloader = Reloader {
+        parse_again,
         address,
         arguments: arguments.clone(),
         surroundings,

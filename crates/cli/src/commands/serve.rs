@@ -13,7 +13,8 @@ use crate::allocator;
 use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
 use crate::host::shutdown::TerminationSignals;
-use crate::host::{hosts, listen, metrics, proxies, runtime, tls};
+use crate::host::{hosts, listen, metrics, proxies, tls};
+use crate::runtime;
 
 pub(crate) use self::arguments::Serve;
 

@@ -1,4 +1,4 @@
-//! Whether a server is meant for this machine alone, or for others too.
+//! The exposure of a server: for this machine alone, or for others too.
 
 use std::net::SocketAddr;
 

@@ -21,7 +21,7 @@ pub struct LatencyCounts {
     pub due: u64,
     /// Messages that came back whole; in fan-out, deliveries.
     pub answered: u64,
-    /// Those of the answers that arrived before the end of the schedule.
+    /// Answers that arrived before the end of the schedule.
     pub answered_in_time: u64,
     /// Messages whose answer took longer than the timeout, or did not arrive at all.
     pub timed_out: u64,

@@ -6,15 +6,16 @@ use serde::Serialize;
 use sockeye_load::LatencyReport;
 
 use super::arguments::Bench;
-use super::summary::{self, Summary};
+use super::summary::{SCHEMA, Summary};
 use super::target::Target;
 use super::{measure, test, write};
+use crate::units;
 
 /// A quantity that is compared.
 type Quantity = (&'static str, fn(&LatencyReport) -> f64);
 
 const QUANTITIES: [Quantity; 4] = [
-    ("achieved rate", summary::achieved),
+    ("achieved rate", LatencyReport::achieved),
     ("p50", |report| report.counts.response.quantile(0.5).as_secs_f64()),
     ("p99", |report| report.counts.response.quantile(0.99).as_secs_f64()),
     ("p99.9", |report| report.counts.response.quantile(0.999).as_secs_f64()),
@@ -47,10 +48,11 @@ pub(super) fn run(options: &Bench, a: &Target, b: &Target) -> anyhow::Result<()>
     for turn in 1..=options.turns {
         for ((name, target), reports) in [("A", a), ("B", b)].into_iter().zip(&mut reports) {
             let report = measure(options, target, &test(options, target, duration, options.rate))?;
-            let quantile = |quantile| summary::time(report.counts.response.quantile(quantile));
+            let quantile =
+                |quantile| units::three_digits(report.counts.response.quantile(quantile));
             println!(
                 "turn {turn} {name}: achieved {:.0}/s, p50 {}, p99 {}",
-                summary::achieved(&report),
+                report.achieved(),
                 quantile(0.5),
                 quantile(0.99)
             );
@@ -77,7 +79,7 @@ pub(super) fn run(options: &Bench, a: &Target, b: &Target) -> anyhow::Result<()>
         reports.iter().map(|report| Summary::new(target, report)).collect()
     };
     let comparison = Comparison {
-        schema: summary::SCHEMA,
+        schema: SCHEMA,
         mode: "comparison",
         a: summaries(a, of_a),
         b: summaries(b, of_b),

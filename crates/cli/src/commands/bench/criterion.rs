@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use sockeye_load::LatencyReport;
 
-use super::summary;
 use crate::units;
 
 /// A condition on a result.
@@ -44,7 +43,7 @@ impl Criterion {
     pub(super) fn actual(&self, report: &LatencyReport) -> String {
         let value = self.quantity.of(report);
         if self.quantity.is_time() {
-            summary::time(Duration::from_secs_f64(value))
+            units::three_digits(Duration::from_secs_f64(value))
         } else {
             format!("{value:.0}")
         }
@@ -67,7 +66,7 @@ impl Quantity {
             Self::Lost => counts.lost as f64,
             Self::Doubled => counts.doubled as f64,
             Self::Reordered => counts.reordered as f64,
-            Self::Achieved => summary::achieved(report),
+            Self::Achieved => report.achieved(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The progress of a test on standard error: four panes on a terminal, otherwise a line a second.
 //!
-//! Everything is drawn by the thread that waits for the test, once a second; the threads that put
+//! The panes are drawn by the thread that waits for the test, once a second; the threads that put
 //! the load on the server only hand over counts that they have anyway.
 
 use std::collections::VecDeque;
@@ -11,8 +11,8 @@ use std::time::Duration;
 use sockeye_load::{Latency, LatencyProgress, RunPhase};
 
 use super::arguments::Bench;
-use super::summary::time;
 use super::target::Target;
+use crate::units::three_digits;
 
 /// Number of the last reports whose rates are drawn.
 const BARS: usize = 40;
@@ -135,14 +135,14 @@ fn line(progress: &LatencyProgress<'_>, connections: usize) -> String {
 
 fn statistics(progress: &LatencyProgress<'_>) -> String {
     let tick = progress.tick;
-    let quantile = |latency: &Latency, quantile| time(latency.quantile(quantile));
+    let quantile = |latency: &Latency, quantile| three_digits(latency.quantile(quantile));
     let mut text = format!(
         "{}/s, {} in flight, p50 {}, p99 {}, max {}",
         tick.answered,
         progress.in_flight,
         quantile(&tick.response, 0.5),
         quantile(&tick.response, 0.99),
-        time(tick.response.max()),
+        three_digits(tick.response.max()),
     );
     if tick.lag.messages() > 0 {
         let _ = write!(text, ", schedule lag p99 {}", quantile(&tick.lag, 0.99));
@@ -171,7 +171,7 @@ fn histogram(latency: &Latency) -> String {
     let mut text = String::from("response time\n");
     for (bound, count) in rows {
         let length = usize::try_from(count * u64::from(COLUMNS) / most).unwrap_or_default();
-        let _ = writeln!(text, "{:>9} {:<40} {count}", time(bound), "█".repeat(length));
+        let _ = writeln!(text, "{:>9} {:<40} {count}", three_digits(bound), "█".repeat(length));
     }
     text
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use sockeye_load::{Latency, LatencyReport};
 
-use super::summary::time;
+use crate::units::three_digits;
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 360.0;
@@ -50,7 +50,7 @@ pub(super) fn svg(report: &LatencyReport) -> String {
     while exponent <= high {
         let seconds = 10_f64.powf(exponent);
         let y = y(seconds);
-        let name = time(std::time::Duration::from_secs_f64(seconds));
+        let name = three_digits(std::time::Duration::from_secs_f64(seconds));
         let (right, label) = (WIDTH - RIGHT, LEFT - 6.0);
         let _ = writeln!(
             svg,

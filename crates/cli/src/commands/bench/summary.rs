@@ -7,6 +7,7 @@ use serde::Serialize;
 use sockeye_load::{Latency, LatencyReport};
 
 use super::target::Target;
+use crate::units::three_digits;
 
 /// Version of the JSON schema, which docs/bench.md describes.
 pub(super) const SCHEMA: &str = "sockeye-bench/1";
@@ -98,7 +99,7 @@ impl Summary {
             connections: report.connections,
             threads: report.threads,
             offered_per_s: report.offered,
-            achieved_per_s: achieved(report),
+            achieved_per_s: report.achieved(),
             due: counts.due,
             answered: counts.answered,
             timed_out: counts.timed_out,
@@ -136,28 +137,9 @@ impl Times {
 
     fn line(&self) -> String {
         [self.min_us, self.p50_us, self.p90_us, self.p95_us, self.p99_us, self.p999_us, self.max_us]
-            .map(|micros| format!("{:>9}", time(Duration::from_secs_f64(micros / 1e6))))
+            .map(|micros| format!("{:>9}", three_digits(Duration::from_secs_f64(micros / 1e6))))
             .join("")
     }
-}
-
-/// Returns the rate of answers that arrived before the end of the schedule: messages per second, or
-/// deliveries of a fan-out.
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-pub(super) fn achieved(report: &LatencyReport) -> f64 {
-    report.counts.answered_in_time as f64 / report.duration.as_secs_f64()
-}
-
-/// Formats a time with three significant digits.
-pub(super) fn time(time: Duration) -> String {
-    let seconds = time.as_secs_f64();
-    let (value, unit) = match seconds {
-        1.0.. => (seconds, "s"),
-        1e-3.. => (seconds * 1e3, "ms"),
-        _ => (seconds * 1e6, "µs"),
-    };
-    let digits = if value < 10.0 { 2 } else { usize::from(value < 100.0) };
-    format!("{value:.digits$} {unit}")
 }
 
 impl fmt::Display for Summary {
@@ -215,24 +197,5 @@ impl fmt::Display for Summary {
             writeln!(f, "  generator-limited: the client was the bottleneck, not the server")?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_three_digits_and_the_unit_that_fits() {
-        for (nanoseconds, expected) in [
-            (0, "0.00 µs"),
-            (1_234, "1.23 µs"),
-            (56_789, "56.8 µs"),
-            (5_678_900, "5.68 ms"),
-            (999_000_000, "999 ms"),
-            (61_500_000_000, "61.5 s"),
-        ] {
-            assert_eq!(time(Duration::from_nanos(nanoseconds)), expected);
-        }
     }
 }

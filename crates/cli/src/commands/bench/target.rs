@@ -9,8 +9,7 @@ use sockeye::http::Uri;
 use sockeye_load::{Load, LoadError, PayloadKind};
 
 use super::arguments::Bench;
-use crate::commands::call::Failure;
-use crate::commands::call::tls;
+use crate::client::{Failure, tls};
 
 /// A server, with the first address of its name.
 #[derive(Debug)]
@@ -46,9 +45,9 @@ impl Target {
         let address =
             resolved.next().ok_or_else(|| Failure::resolve(format!("{name} has no address")))?;
         let tls = if is_encrypted {
-            let config = tls::verification(options.insecure, options.cacert.as_deref())?;
+            let config = tls::client_config(options.insecure, options.cacert.as_deref(), None)?;
             let name = ServerName::try_from(name.to_owned()).map_err(|_| invalid())?;
-            Some((Arc::new(config.with_no_client_auth()), name))
+            Some((Arc::new(config), name))
         } else {
             None
         };

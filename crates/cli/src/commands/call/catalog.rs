@@ -15,7 +15,7 @@ use tonic::body::Body;
 
 use super::arguments::Call;
 use super::connector::{Connector, Http2Connection};
-use super::failure::Failure;
+use crate::client::Failure;
 
 /// The hint of errors of reflection.
 const HINT: &str = "give its services with --descriptor-set FILE";

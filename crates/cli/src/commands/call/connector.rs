@@ -25,8 +25,7 @@ use tonic::body::Body;
 
 use super::address::Address;
 use super::arguments::Call;
-use super::failure::Failure;
-use super::tls;
+use crate::client::{Failure, tls};
 use crate::host::tls::HTTP2;
 
 /// Timeout of opening a connection: resolution, TCP and TLS. Chosen: within it, a lost SYN is sent
@@ -86,8 +85,13 @@ impl Connector {
     /// A usage failure if the certificates cannot be used.
     pub(super) fn new(options: &Call) -> Result<Self, Failure> {
         let address = options.address.clone();
-        let tls =
-            if address.is_secure { Some(Arc::new(tls::client_config(options)?)) } else { None };
+        let tls = if address.is_secure {
+            let own = options.cert.as_deref().zip(options.key.as_deref());
+            let cacert = options.cacert.as_deref();
+            Some(Arc::new(tls::client_config(options.insecure, cacert, own)?))
+        } else {
+            None
+        };
         Ok(Self { address, tls })
     }
 

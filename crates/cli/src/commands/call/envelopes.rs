@@ -6,7 +6,7 @@ use sockeye_gateway::dialect::framing::{Envelope, EnvelopeDecoder, EnvelopeForma
 
 use super::MAX_MESSAGE;
 use super::exchange::next_frame;
-use super::failure::Failure;
+use crate::client::Failure;
 
 /// A reader of a response body of envelopes.
 #[derive(Debug)]

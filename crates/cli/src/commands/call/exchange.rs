@@ -19,8 +19,8 @@ use tonic::body::Body;
 use super::MAX_MESSAGE;
 use super::catalog::CalledMethod;
 use super::connector::{Connector, Versions};
-use super::failure::Failure;
 use super::requests::Requests;
+use crate::client::Failure;
 
 /// A call that is about to be made.
 #[derive(Clone, Copy, Debug)]

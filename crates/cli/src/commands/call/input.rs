@@ -8,7 +8,7 @@ use sockeye::bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::MAX_MESSAGE;
-use super::failure::Failure;
+use crate::client::Failure;
 
 /// Maximum length of a piece, in bytes. Taken from the buffers of pipes on Linux.
 const PIECE: usize = 64 * 1024;
@@ -18,7 +18,7 @@ const PIECE: usize = 64 * 1024;
 pub(super) enum Input {
     /// An argument.
     Text(Option<Bytes>),
-    /// What a thread reads, one piece ahead.
+    /// The pieces that a thread reads, one ahead.
     Pieces(mpsc::Receiver<io::Result<Bytes>>),
 }
 

@@ -9,9 +9,9 @@ use sockeye_gateway::transcode::{PrintOptions, UnknownAny, wire_to_json};
 use super::MAX_MESSAGE;
 use super::arguments::OutputForm;
 use super::catalog::CalledMethod;
-use super::failure::Failure;
 use super::json_text::lay_out;
 use super::rpc_error::RpcError;
+use crate::client::Failure;
 
 /// The output of a call.
 #[derive(Debug)]

@@ -6,8 +6,8 @@ use sockeye_gateway::transcode::{ParseOptions, Problem, TranscodeError, json_to_
 
 use super::MAX_MESSAGE;
 use super::catalog::{CalledMethod, nearest};
-use super::failure::Failure;
 use super::input::Input;
+use crate::client::Failure;
 
 /// The requests of a call, in protobuf's binary format.
 #[derive(Debug)]

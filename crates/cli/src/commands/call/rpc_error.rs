@@ -6,8 +6,8 @@ use sockeye_gateway::catalog::Schema;
 use sockeye_gateway::status::{Code, ConnectError, Status};
 use sockeye_gateway::transcode::{PrintOptions, UnknownAny, wire_to_json};
 
-use super::failure::Failure;
 use super::json_text::lay_out;
+use crate::client::Failure;
 
 /// The error with which a server ended a call.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,51 +1,16 @@
-//! The reasons why `sockeye connect` fails, each with its exit code.
+//! The failures that only `sockeye connect` has.
 
-use std::fmt;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use sockeye::handshake::HandshakeError;
-use sockeye::http::StatusCode;
 use sockeye::{CloseFrame, ConnectError, Error, ErrorChain, escape};
+
+use crate::client::{Failure, FailureKind};
 
 /// Maximum length of the part of a refusal's body that is shown, in characters.
 const SHOWN_BODY: usize = 1000;
 
-/// The reason why a connection failed, with the text for the user. Text from a peer is escaped.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    kind: FailureKind,
-    message: String,
-    status: Option<StatusCode>,
-}
-
-/// The kind of a failure, which determines the exit code: `sockeye connect --help` lists them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum FailureKind {
-    Other,
-    Usage,
-    Resolve,
-    Connect,
-    Tls,
-    Refused,
-    Protocol,
-    Lost,
-    Closed,
-    Timeout,
-    Expectation,
-    Interrupted,
-}
-
 impl Failure {
-    fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), status: None }
-    }
-
-    /// The arguments or the input are wrong.
-    pub(super) fn usage(message: impl Into<String>) -> Self {
-        Self::new(FailureKind::Usage, message)
-    }
-
     /// Standard output or a recording cannot be written.
     pub(super) fn output(error: &std::io::Error) -> Self {
         Self::new(FailureKind::Other, format!("cannot write the output: {}", ErrorChain(error)))
@@ -59,11 +24,6 @@ impl Failure {
     /// A thread of the program failed.
     pub(super) fn poisoned() -> Self {
         Self::new(FailureKind::Other, "a thread of the program failed")
-    }
-
-    /// The user pressed Ctrl-C.
-    pub(super) fn interrupted() -> Self {
-        Self::new(FailureKind::Interrupted, "interrupted")
     }
 
     /// `--timeout` expired.
@@ -110,7 +70,7 @@ impl Failure {
                 if !shown.is_empty() {
                     message = format!("{message}: {}", escape(&shown));
                 }
-                return Self { status: Some(*status), ..Self::new(FailureKind::Refused, message) };
+                return Self::refused(message).with_http_status(*status);
             }
             ConnectError::Handshake(_) => FailureKind::Protocol,
             ConnectError::Redirect(_)
@@ -121,43 +81,4 @@ impl Failure {
         };
         Self::new(kind, error.to_string())
     }
-
-    /// Returns the status of the response that refused the WebSocket.
-    pub(super) fn http_status(&self) -> Option<StatusCode> {
-        self.status
-    }
-
-    /// Returns the exit code if the error of a command is a failure of `sockeye connect`.
-    pub(crate) fn exit_code_of(error: &anyhow::Error) -> Option<ExitCode> {
-        error.downcast_ref::<Self>().map(|failure| ExitCode::from(failure.kind.exit_code()))
-    }
 }
-
-impl FailureKind {
-    const fn exit_code(self) -> u8 {
-        match self {
-            Self::Other => 1,
-            // That of clap for wrong arguments.
-            Self::Usage => 2,
-            Self::Resolve => 3,
-            Self::Connect => 4,
-            Self::Tls => 5,
-            Self::Refused => 6,
-            Self::Protocol => 7,
-            Self::Lost => 8,
-            Self::Closed => 9,
-            Self::Timeout => 10,
-            Self::Expectation => 11,
-            // 128 plus the number of SIGINT, as shells report it.
-            Self::Interrupted => 130,
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Failure {}

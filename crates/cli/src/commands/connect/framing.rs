@@ -5,9 +5,9 @@ use std::io::{self, BufRead, Read};
 use clap::ValueEnum;
 use sockeye::{Kind, Message};
 
-use super::failure::Failure;
 use super::input::Input;
 use super::recorder::Record;
+use crate::client::Failure;
 
 /// Length of the buffer of `raw`, in bytes: that of a pipe on Linux.
 const RAW_LENGTH: usize = 64 * 1024;

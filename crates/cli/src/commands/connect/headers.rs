@@ -2,7 +2,7 @@
 
 use sockeye::{Client, Deflate};
 
-use super::failure::Failure;
+use crate::client::Failure;
 
 /// Adds a header of `-H` to the request.
 ///

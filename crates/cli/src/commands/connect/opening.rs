@@ -1,18 +1,14 @@
 //! Opening of the connection: from the arguments to a WebSocket.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 
-use rustls::ClientConfig;
-use rustls::crypto::ring;
 use sockeye::http::StatusCode;
 use sockeye::{Client, Config, Deflate, Http2, WebSocket};
 
 use super::arguments::Connect;
-use super::failure::Failure;
 use super::headers;
-use crate::commands::call::tls::AnyCertificate;
+use crate::client::{Failure, tls};
 
 /// Maximum number of redirects with `-L`.
 const MAX_REDIRECTS: usize = 10;
@@ -79,26 +75,15 @@ pub(super) fn client(options: &Connect) -> Result<Client, Failure> {
         client = client.resolve(&resolve.host, resolve.port, addresses);
     }
     if let Some(file) = &options.cacert {
-        client = client.root_certificates(read(file)?);
+        client = client.root_certificates(tls::read(file)?);
     }
     if let (Some(cert), Some(key)) = (&options.cert, &options.key) {
-        client = client.client_certificate(read(cert)?, read(key)?);
+        client = client.client_certificate(tls::read(cert)?, tls::read(key)?);
     }
     if options.insecure {
-        client = client.tls(any_certificate()?);
+        client = client.tls(Arc::new(tls::client_config(true, None, None)?));
     }
     Ok(client)
-}
-
-/// Returns the configuration of TLS for `--insecure`.
-fn any_certificate() -> Result<Arc<ClientConfig>, Failure> {
-    let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Failure::usage(format!("TLS cannot be set up: {error}")))?;
-    let verifier = AnyCertificate::new(provider);
-    let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
-    Ok(Arc::new(builder.with_no_client_auth()))
 }
 
 /// Opens the connection.
@@ -128,11 +113,6 @@ fn websocket_url(url: &str) -> String {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => format!("wss://{rest}"),
         _ => url.to_owned(),
     }
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(file)
-        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ use sockeye::{CloseFrame, Message, MessageRef, escape};
 use tokio::io::{AsyncWriteExt as _, Stdout};
 
 use super::arguments::Connect;
-use super::failure::Failure;
 use super::framing::Framing;
 use super::prompt::Prompt;
 use super::recorder::{Direction, Record};
+use crate::client::Failure;
 
 /// Number of bytes of a binary message that a terminal shows.
 const SHOWN_BINARY: usize = 64;

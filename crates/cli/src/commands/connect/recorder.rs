@@ -10,8 +10,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Serialize};
 use sockeye::{CloseFrame, Message, MessageRef};
 
-use super::failure::Failure;
 use super::input::Input;
+use crate::client::Failure;
 
 /// A message or a close frame in a recording.
 #[derive(Debug, Serialize, Deserialize)]

@@ -8,8 +8,8 @@ use sockeye::{CloseCode, Message};
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::mpsc;
 
-use super::failure::Failure;
 use super::input::Input;
+use crate::client::Failure;
 
 /// Number of events that wait for the session.
 const EVENT_QUEUE: usize = 16;
@@ -56,7 +56,7 @@ pub(super) fn start(
                     Ok(()) => Event::Closing(frame.code),
                     Err(error) => Event::Note(error.to_string()),
                 },
-                Ok(Input::Interrupt) => Event::Failed(Failure::interrupted()),
+                Ok(Input::Interrupt) => Event::Failed(Failure::interrupted("interrupted")),
                 Ok(Input::Note(note)) => Event::Note(note),
                 Err(failure) => Event::Failed(failure),
             };

@@ -9,11 +9,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::arguments::{Connect, OnEof};
-use super::failure::Failure;
 use super::output::Output;
 use super::recorder::{Direction, Record, Recorder};
 use super::sending::Event;
 use super::statistics::Statistics;
+use crate::client::Failure;
 
 /// Maximum time from the end of the input to the close frame with `--on-eof wait`.
 const MAX_WAIT: Duration = Duration::from_secs(30);

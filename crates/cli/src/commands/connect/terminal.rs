@@ -13,10 +13,10 @@ use rustyline::validate::Validator;
 use rustyline::{ColorMode, Config, Editor, Helper};
 use sockeye::{Kind, Message};
 
-use super::failure::Failure;
 use super::input::{Input, Inputs};
 use super::prompt::{PROMPT, Prompt};
 use super::slash;
+use crate::client::Failure;
 
 /// The line editor.
 ///

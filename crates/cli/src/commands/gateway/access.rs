@@ -1,4 +1,4 @@
-//! Who may make calls.
+//! The check of tokens: which clients may make calls.
 
 use std::net::SocketAddr;
 use std::time::SystemTime;
@@ -27,7 +27,7 @@ const PRIVATE: &str = "This gateway is for programs on its own machine, and a pr
      this request on. To admit clients with tokens, start it with --auth-secret-file or \
      --auth-jwks-file; to admit anybody, with --no-auth.\n";
 
-/// Who may make calls.
+/// The clients that may make calls.
 #[derive(Clone, Debug)]
 pub(crate) enum Access {
     /// Programs on this machine: nothing says that the gateway is meant for others.

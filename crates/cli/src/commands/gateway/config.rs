@@ -11,10 +11,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 use toml::{Spanned, Value};
-
-use crate::arguments::Arguments;
 
 /// The name of the command, which has these settings.
 const COMMAND: &str = "gateway";
@@ -56,30 +54,31 @@ struct Setting {
     place: String,
 }
 
-/// Parses a command line, with the settings of the environment and of the file if the command is
-/// `gateway`.
+/// Parses a command line of `A`, with the settings of the environment and of the file if the command
+/// is `gateway`.
 ///
 /// # Errors
 /// A mistake in one of them.
-pub(crate) fn parse(line: &[OsString]) -> Result<Arguments, ParseError> {
+pub(crate) fn parse<A: CommandFactory + FromArgMatches>(
+    line: &[OsString],
+) -> Result<A, ParseError> {
     // Mistakes are reported once all settings are known: flags that require each other may come
     // from different places.
-    let given = Arguments::command().ignore_errors(true).try_get_matches_from(line)?;
+    let given = A::command().ignore_errors(true).try_get_matches_from(line)?;
     let mut line = line.to_vec();
     if let Some((COMMAND, given)) = given.subcommand() {
-        let settings = settings(given).map_err(ParseError::Setting)?;
+        let settings = settings(given, &A::command()).map_err(ParseError::Setting)?;
         let place = line.iter().position(|word| word == COMMAND).map_or(line.len(), |at| at + 1);
         line.splice(place..place, settings.into_iter().flat_map(|setting| setting.line));
     }
-    let matches = Arguments::command().try_get_matches_from(line)?;
-    Ok(Arguments::from_arg_matches(&matches)?)
+    let matches = A::command().try_get_matches_from(line)?;
+    Ok(A::from_arg_matches(&matches)?)
 }
 
 /// Returns the settings that the command line does not have.
-fn settings(given: &ArgMatches) -> anyhow::Result<Vec<Setting>> {
-    let command = Arguments::command();
-    let command = command.find_subcommand(COMMAND).context("there is no such command")?;
-    let flags: Vec<&Arg> = command
+fn settings(given: &ArgMatches, command: &Command) -> anyhow::Result<Vec<Setting>> {
+    let gateway = command.find_subcommand(COMMAND).context("there is no such command")?;
+    let flags: Vec<&Arg> = gateway
         .get_arguments()
         .filter(|arg| arg.get_long().is_some_and(|long| long != CONFIG) && !arg.is_hide_set())
         .collect();
@@ -106,7 +105,7 @@ fn settings(given: &ArgMatches) -> anyhow::Result<Vec<Setting>> {
         let line = as_line(flag, long, values)
             .map_err(|expected| anyhow!("{place}: {long}: expected {expected}"))?;
         let setting = Setting { flag: long.to_owned(), line, place };
-        check(&setting)?;
+        check(&setting, command)?;
         settings.push(setting);
     }
     Ok(settings)
@@ -209,9 +208,9 @@ fn as_line(flag: &Arg, long: &str, values: Vec<String>) -> Result<Vec<OsString>,
 }
 
 /// Checks the values of a setting alone, so that a mistake is reported with its place.
-fn check(setting: &Setting) -> anyhow::Result<()> {
+fn check(setting: &Setting, command: &Command) -> anyhow::Result<()> {
     let line = ["sockeye", COMMAND].map(OsString::from).into_iter();
-    let checked = Arguments::command().try_get_matches_from(line.chain(setting.line.clone()));
+    let checked = command.clone().try_get_matches_from(line.chain(setting.line.clone()));
     match checked {
         Err(error)
             if matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue) =>

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use sockeye::upgrade::HostPolicy;
 use sockeye_gateway::Gateway;
 use tokio_rustls::TlsAcceptor;
@@ -11,8 +11,7 @@ use tracing::{info, warn};
 
 use super::access::Access;
 use super::settings::{Settings, Surroundings};
-use super::{GatewayArguments, config, report};
-use crate::arguments::Command;
+use super::{GatewayArguments, report};
 use crate::host::reloadable::Reloadable;
 use crate::host::{hosts, tls};
 
@@ -49,8 +48,12 @@ impl ReloadSignal {
     }
 }
 
-/// Everything of a running gateway that a reload replaces.
+/// A function that parses the command line of the process anew, with the file and the environment.
+pub(crate) type ParseAgain = fn() -> anyhow::Result<GatewayArguments>;
+
+/// The parts of a running gateway that a reload replaces.
 pub(crate) struct Reloader {
+    pub(crate) parse_again: ParseAgain,
     pub(crate) address: SocketAddr,
     pub(crate) arguments: Reloadable<Arc<GatewayArguments>>,
     pub(crate) surroundings: Surroundings,
@@ -78,11 +81,7 @@ impl Reloader {
         if let Some(log) = &self.surroundings.access_log {
             log.reopen();
         }
-        let line: Vec<_> = std::env::args_os().collect();
-        let parsed = config::parse(&line).map_err(config::ParseError::into_error)?;
-        let Command::Gateway(mut arguments) = parsed.command else {
-            bail!("the command line is that of another command");
-        };
+        let mut arguments = (self.parse_again)()?;
         keep_unchangeable(&self.arguments.current(), &mut arguments);
         let access = Access::new(&arguments, self.address)?;
         let hosts = hosts::policy(&arguments.hosting, self.address)?;
@@ -101,7 +100,7 @@ impl Reloader {
         if let (Some(current), Some(new)) = (&self.tls, tls) {
             current.replace(TlsAcceptor::from(new));
         }
-        self.arguments.replace(Arc::from(arguments));
+        self.arguments.replace(Arc::new(arguments));
         report::log_services(&self.gateway, &selectors);
         Ok(())
     }

@@ -16,7 +16,7 @@ use super::access;
 use crate::host::metrics::ServerMetrics;
 use crate::host::reloadable::Reloadable;
 
-/// Whether calls can be made. Clones share it.
+/// The readiness for calls. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Readiness {
     gateway: Gateway,

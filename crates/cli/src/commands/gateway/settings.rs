@@ -19,7 +19,7 @@ use super::demo::Demo;
 use super::upstreams;
 use crate::host::websocket;
 
-/// Everything that stays when the settings are reloaded.
+/// The parts of a gateway that stay when the settings are reloaded.
 pub(crate) struct Surroundings {
     pub(crate) proxies: TrustedProxies,
     pub(crate) access_log: Option<AccessLog>,

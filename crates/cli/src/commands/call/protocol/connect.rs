@@ -11,11 +11,11 @@ use sockeye_gateway::dialect::framing::{EndStream, EnvelopeFormat};
 use sockeye_gateway::status::ConnectError;
 use tonic::body::Body;
 
+use crate::client::Failure;
 use crate::commands::call::envelopes::{EnvelopeReader, envelope};
 use crate::commands::call::exchange::{
     Exchange, has_type, other_protocol, read_whole, whole_body, with_body,
 };
-use crate::commands::call::failure::Failure;
 use crate::commands::call::output::Output;
 use crate::commands::call::requests::Requests;
 use crate::commands::call::rpc_error::RpcError;

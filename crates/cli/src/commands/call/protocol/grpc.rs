@@ -7,10 +7,10 @@ use sockeye_gateway::dialect::framing::EnvelopeFormat;
 use sockeye_gateway::status::Status;
 use tonic::body::Body;
 
+use crate::client::Failure;
 use crate::commands::call::connector::Versions;
 use crate::commands::call::envelopes::{EnvelopeReader, envelope};
 use crate::commands::call::exchange::{Exchange, has_type, other_protocol, with_body};
-use crate::commands::call::failure::Failure;
 use crate::commands::call::output::Output;
 use crate::commands::call::requests::Requests;
 use crate::commands::call::rpc_error::RpcError;

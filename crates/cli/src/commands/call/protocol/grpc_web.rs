@@ -8,9 +8,9 @@ use sockeye_gateway::dialect::framing::{EnvelopeFormat, decode_header_block, enc
 use tonic::body::Body;
 
 use super::grpc;
+use crate::client::Failure;
 use crate::commands::call::envelopes::{EnvelopeReader, envelope};
 use crate::commands::call::exchange::{Exchange, has_type, other_protocol, with_body};
-use crate::commands::call::failure::Failure;
 use crate::commands::call::output::Output;
 use crate::commands::call::requests::Requests;
 

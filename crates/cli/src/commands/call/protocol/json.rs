@@ -1,5 +1,6 @@
 //! JSON over HTTP, by the HTTP rules of the method.
 
+mod node;
 mod query;
 mod rule;
 
@@ -16,11 +17,11 @@ use sockeye_gateway::dialect::framing::JsonSplitter;
 use sockeye_gateway::status::Code;
 use tonic::body::Body;
 
+use crate::client::Failure;
 use crate::commands::call::MAX_MESSAGE;
 use crate::commands::call::exchange::{
     Exchange, next_frame, other_protocol, read_whole, whole_body, with_body,
 };
-use crate::commands::call::failure::Failure;
 use crate::commands::call::output::Output;
 use crate::commands::call::requests::Requests;
 use crate::commands::call::rpc_error::RpcError;

@@ -18,9 +18,9 @@ use sockeye_gateway::status::Code;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::client::Failure;
 use crate::commands::call::MAX_MESSAGE;
 use crate::commands::call::exchange::{Exchange, both};
-use crate::commands::call::failure::Failure;
 use crate::commands::call::output::Output;
 use crate::commands::call::requests::Requests;
 use crate::commands::call::rpc_error::RpcError;

@@ -7,7 +7,7 @@ use sockeye_gateway::descriptor::{EnumId, MessageId};
 use sockeye_gateway::route::binding::{Cardinality, Field, FieldKind, Schema as _};
 use sockeye_gateway::transcode::Tables;
 
-use super::rule::Node;
+use super::node::Node;
 
 /// Characters that a segment of a path has without escapes, beside the unreserved ones
 /// (RFC 3986 section 3.3).

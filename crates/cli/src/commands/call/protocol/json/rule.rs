@@ -1,8 +1,5 @@
 //! HTTP rules the other way around: from a request message to method, path, query and body.
 
-use std::collections::BTreeMap;
-
-use serde::Serialize;
 use serde_json::value::RawValue;
 use sockeye::http::Method;
 use sockeye_gateway::descriptor::{EnumId, MessageId};
@@ -11,10 +8,11 @@ use sockeye_gateway::route::{MethodKind, Router, Segment, Template};
 use sockeye_gateway::rules::{Binding, Body, annotation_rules};
 use sockeye_gateway::transcode::{PrintOptions, Tables, wire_to_json};
 
+use super::node::Node;
 use super::query;
+use crate::client::Failure;
 use crate::commands::call::MAX_MESSAGE;
 use crate::commands::call::catalog::CalledMethod;
-use crate::commands::call::failure::Failure;
 
 /// A request of JSON over HTTP.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,41 +21,6 @@ pub(super) struct RestRequest {
     /// With the query.
     pub(super) path: String,
     pub(super) body: Option<String>,
-}
-
-/// A JSON value whose objects can be taken apart. All other values stay text, as numbers would lose
-/// digits.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub(super) enum Node {
-    Object(BTreeMap<String, Node>),
-    Value(Box<RawValue>),
-}
-
-impl Node {
-    fn parse(json: &RawValue) -> Result<Self, serde_json::Error> {
-        if !json.get().starts_with('{') {
-            return Ok(Self::Value(json.to_owned()));
-        }
-        let members: BTreeMap<String, &RawValue> = serde_json::from_str(json.get())?;
-        let members = members.into_iter().map(|(name, json)| Ok((name, Self::parse(json)?)));
-        members.collect::<Result<_, _>>().map(Self::Object)
-    }
-
-    /// Removes a member of this object, or of objects within it.
-    fn take(&mut self, path: &[&str]) -> Option<Self> {
-        let Self::Object(members) = self else { return None };
-        match path {
-            [] => None,
-            [name] => members.remove(*name),
-            [name, rest @ ..] => members.get_mut(*name)?.take(rest),
-        }
-    }
-
-    pub(super) fn to_json(&self) -> String {
-        // Strings and valid JSON can always be written.
-        serde_json::to_string(self).unwrap_or_default()
-    }
 }
 
 /// Returns the request by the first rule of the method that the message fits, or by the path of a

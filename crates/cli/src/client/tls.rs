@@ -1,4 +1,4 @@
-//! TLS of calls: the certificates that are trusted, and the client's own.
+//! TLS of clients: the certificates that are trusted, and the client's own.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,18 +10,20 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use super::arguments::Call;
-use super::failure::Failure;
+use super::Failure;
 
-/// Returns the configuration that the flags request, without protocols for ALPN.
+/// Returns the configuration that [`verification`] describes, without protocols for ALPN. `own` are
+/// the files of the client's certificate and of its key.
 ///
 /// # Errors
 /// A usage failure that names the file and what was expected in it.
-pub(super) fn client_config(options: &Call) -> Result<ClientConfig, Failure> {
-    let builder = verification(options.insecure, options.cacert.as_deref())?;
-    let (Some(cert), Some(key)) = (&options.cert, &options.key) else {
-        return Ok(builder.with_no_client_auth());
-    };
+pub(crate) fn client_config(
+    insecure: bool,
+    cacert: Option<&Path>,
+    own: Option<(&Path, &Path)>,
+) -> Result<ClientConfig, Failure> {
+    let builder = verification(insecure, cacert)?;
+    let Some((cert, key)) = own else { return Ok(builder.with_no_client_auth()) };
     let unusable = |error: rustls::Error| {
         let (cert, key) = (cert.display(), key.display());
         Failure::usage(format!(
@@ -36,7 +38,7 @@ pub(super) fn client_config(options: &Call) -> Result<ClientConfig, Failure> {
 ///
 /// # Errors
 /// A usage failure that names the file and what was expected in it.
-pub(crate) fn verification(
+fn verification(
     insecure: bool,
     cacert: Option<&Path>,
 ) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Failure> {
@@ -45,7 +47,7 @@ pub(crate) fn verification(
         .with_safe_default_protocol_versions()
         .map_err(|error| Failure::other(format!("TLS cannot be set up: {error}")))?;
     Ok(if insecure {
-        builder.dangerous().with_custom_certificate_verifier(AnyCertificate::new(provider))
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate { provider }))
     } else {
         builder.with_root_certificates(roots(cacert)?)
     })
@@ -86,7 +88,11 @@ fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, Failure> {
     })
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+/// Returns the content of a file.
+///
+/// # Errors
+/// A usage failure that names the file.
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(file)
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", file.display())))
 }
@@ -94,14 +100,8 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 /// A verifier that accepts any certificate, for `--insecure`. It checks only that the server has
 /// the key of the certificate.
 #[derive(Debug)]
-pub(crate) struct AnyCertificate {
+struct AnyCertificate {
     provider: Arc<CryptoProvider>,
-}
-
-impl AnyCertificate {
-    pub(crate) fn new(provider: Arc<CryptoProvider>) -> Arc<Self> {
-        Arc::new(Self { provider })
-    }
 }
 
 impl ServerCertVerifier for AnyCertificate {

@@ -1,0 +1,6 @@
+//! Failures with their exit codes and TLS, for all commands that connect to a server.
+
+pub(crate) mod failure;
+pub(crate) mod tls;
+
+pub(crate) use self::failure::{Failure, FailureKind};
