@@ -1,4 +1,4 @@
-//! What the tests of the buses over brokers share.
+//! Rooms, publications and observers for the tests of buses over brokers.
 
 pub(crate) mod observer;
 pub(crate) mod one_order;
