@@ -23,36 +23,18 @@ else
     libtomcat10-java default-jdk-headless)
 fi
 
+# shellcheck source=ci/foreign.sh
+. ci/foreign.sh
+
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
-if [ ${#missing[@]} -gt 0 ]; then
-  if ! command -v apt-get >/dev/null || [ "$(id -u)" -ne 0 ]; then
-    say "not found: ${missing[*]}. Install them as root, then run this again." >&2
-    exit 1
-  fi
-  say "installing ${missing[*]}"
-  apt-get update -qq
-  # In runlevel 1 Debian starts no service: each row starts its own proxy.
-  DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-fi
+foreign_debian "${missing[@]}"
 
 mkdir -p "$work_dir"
-if ! cmp -s $scripts/requirements.txt "$work_dir/venv/installed.txt"; then
-  say "installing $(grep -v '^#' $scripts/requirements.txt | xargs)"
-  rm -rf "$work_dir/venv"
-  python3 -m venv "$work_dir/venv"
-  "$work_dir/venv/bin/python" -m pip install --disable-pip-version-check -q -r $scripts/requirements.txt
-  cp $scripts/requirements.txt "$work_dir/venv/installed.txt"
-fi
-if ! cmp -s $scripts/package.json "$work_dir/node/installed.json"; then
-  rm -rf "$work_dir/node"
-  mkdir -p "$work_dir/node"
-  cp $scripts/package.json "$work_dir/node/package.json"
-  npm install --prefix "$work_dir/node" --no-package-lock --no-audit --no-fund --ignore-scripts --silent
-  cp $scripts/package.json "$work_dir/node/installed.json"
-fi
+foreign_python $scripts/requirements.txt "$work_dir"
+foreign_node $scripts/package.json "$work_dir"
 if [ -z "$quick" ]; then
   [ "$work_dir/go-peer" -nt $scripts/go/main.go ] ||
     GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$work_dir/go-cache go build -o "$work_dir/go-peer" $scripts/go/main.go

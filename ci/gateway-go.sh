@@ -7,28 +7,22 @@
 
 gateway_go_packages=(golang-1.24-go golang-1.24-src golang-google-grpc-dev golang-github-grpc-ecosystem-grpc-gateway-dev)
 
+# shellcheck source=ci/debian13.sh
+. ci/debian13.sh
+
 gateway_go() {
-  local folder=$1 apt=$1/apt keys=/usr/share/keyrings/debian-archive-keyring.gpg mirror names options package
+  local folder=$1 names
   [ ! -e "$folder/unpacked" ] || return 0
   printf 'gateway-go: downloading Go, grpc-go and grpc-gateway of Debian 13\n'
   rm -rf "$folder"
-  mkdir -p "$apt"/{state/lists/partial,cache/archives/partial,debs} "$folder/root"
-  # The mirror of this system has the other suites too.
-  mirror=$(apt-get indextargets --format '$(REPO_URI)' | awk '!/security/ && !mirror { print mirror = $0 }')
-  echo "deb [signed-by=$keys] $mirror trixie main" >"$apt/sources.list"
-  options=(-qq -o "Dir::Etc::sourcelist=$apt/sources.list" -o Dir::Etc::sourceparts=-
-    -o "Dir::State=$apt/state" -o "Dir::State::status=/dev/null" -o "Dir::Cache=$apt/cache"
-    -o APT::Sandbox::User=root)
-  apt-get "${options[@]}" update
+  debian13_begin "$folder"
   # All that the sources import is a package golang-*; the rest of the dependencies is the system's.
-  names=$(apt-get "${options[@]}" --no-install-recommends --simulate install "${gateway_go_packages[@]}" |
+  names=$(debian13_apt --no-install-recommends --simulate install "${gateway_go_packages[@]}" |
     awk '/^Inst golang-/ { print $2 }')
   # shellcheck disable=SC2086
-  (cd "$apt/debs" && apt-get "${options[@]}" download $names)
-  for package in "$apt"/debs/*.deb; do dpkg -x "$package" "$folder/root"; done
+  debian13_unpack "$folder/root" $names
   # Without modules, /v2 is a folder.
   ln -s . "$folder/root/usr/share/gocode/src/github.com/grpc-ecosystem/grpc-gateway/v2"
-  rm -rf "$apt"
   touch "$folder/unpacked"
 }
 

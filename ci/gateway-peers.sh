@@ -21,36 +21,17 @@ case "${1:-}" in
 --prepare) quick=1 prepare=1 ;;
 esac
 
+# shellcheck source=ci/foreign.sh
+. ci/foreign.sh
+
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
 command -v curl >/dev/null || missing+=(curl)
-if [ ${#missing[@]} -gt 0 ]; then
-  if ! command -v apt-get >/dev/null || [ "$(id -u)" -ne 0 ]; then
-    say "not found: ${missing[*]}. Install them as root, then run this again." >&2
-    exit 1
-  fi
-  say "installing ${missing[*]}"
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-fi
+foreign_debian "${missing[@]}"
 
 mkdir -p "$work_dir"
-# The stamps are copies of the manifests that were installed: a changed manifest installs again.
-if ! cmp -s $scripts/requirements.txt "$work_dir/venv/installed.txt"; then
-  say "installing $(grep -v '^#' $scripts/requirements.txt | xargs)"
-  rm -rf "$work_dir/venv"
-  python3 -m venv "$work_dir/venv"
-  "$work_dir/venv/bin/python" -m pip install --disable-pip-version-check -q -r $scripts/requirements.txt
-  cp $scripts/requirements.txt "$work_dir/venv/installed.txt"
-fi
-if ! cmp -s $scripts/package.json "$work_dir/node/installed.json"; then
-  say "installing the packages of $scripts/package.json"
-  rm -rf "$work_dir/node"
-  mkdir -p "$work_dir/node"
-  cp $scripts/package.json "$work_dir/node/package.json"
-  npm install --prefix "$work_dir/node" --no-package-lock --no-audit --no-fund --ignore-scripts --silent
-  cp $scripts/package.json "$work_dir/node/installed.json"
-fi
+foreign_python $scripts/requirements.txt "$work_dir"
+foreign_node $scripts/package.json "$work_dir"
 # Modules of Node find their packages beside them.
 cp $scripts/*.mjs crates/gateway/js/sockeye-grpc.js "$work_dir/node/"
 

@@ -17,28 +17,16 @@ work_dir=$PWD/target/gateway-race
 scripts=bench/gateway
 say() { printf 'gateway-race: %s\n' "$*"; }
 
+# shellcheck source=ci/foreign.sh
+. ci/foreign.sh
+
 missing=()
 command -v h2load >/dev/null || missing+=(nghttp2-client)
 command -v curl >/dev/null || missing+=(curl)
-if [ ${#missing[@]} -gt 0 ]; then
-  if ! command -v apt-get >/dev/null || [ "$(id -u)" -ne 0 ]; then
-    say "not found: ${missing[*]}. Install them as root, then run this again." >&2
-    exit 1
-  fi
-  say "installing ${missing[*]}"
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-fi
+foreign_debian "${missing[@]}"
 
 mkdir -p "$work_dir/generated"
-# The stamp is a copy of the manifest that was installed: a changed manifest installs again.
-if ! cmp -s $scripts/requirements.txt "$work_dir/venv/installed.txt"; then
-  say "installing $(grep -v '^#' $scripts/requirements.txt | xargs)"
-  rm -rf "$work_dir/venv"
-  python3 -m venv "$work_dir/venv"
-  "$work_dir/venv/bin/python" -m pip install --disable-pip-version-check -q -r $scripts/requirements.txt
-  cp $scripts/requirements.txt "$work_dir/venv/installed.txt"
-fi
+foreign_python $scripts/requirements.txt "$work_dir"
 python=$work_dir/venv/bin/python
 protoc() {
   local google

@@ -30,17 +30,10 @@ if ! "${runner[0]}" --help 2>&1 | grep -q Usage; then
   if [ ! -e "$libraries/ld-linux-x86-64.so.2" ]; then
     [ "$(uname -m)" = x86_64 ] && command -v apt-get >/dev/null || fail "needs glibc 2.38"
     say "unpacking the C library of Debian 13"
-    mkdir -p "$root"/{state/lists/partial,cache/archives/partial}
-    keys=/usr/share/keyrings/debian-archive-keyring.gpg
-    # The mirror of this system has the other suites too.
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' | awk '!/security/ && !mirror { print mirror = $0 }')
-    echo "deb [signed-by=$keys] $mirror trixie main" >"$root/sources.list"
-    options=(-qq -o "Dir::Etc::sourcelist=$root/sources.list" -o Dir::Etc::sourceparts=-
-      -o "Dir::State=$root/state" -o "Dir::State::status=/dev/null" -o "Dir::Cache=$root/cache"
-      -o APT::Sandbox::User=root)
-    apt-get "${options[@]}" update
-    (cd "$root" && apt-get "${options[@]}" download libc6 libstdc++6 libgcc-s1)
-    for package in "$root"/*.deb; do dpkg -x "$package" "$root"; done
+    # shellcheck source=ci/debian13.sh
+    . ci/debian13.sh
+    debian13_begin "$root"
+    debian13_unpack "$root" libc6 libstdc++6 libgcc-s1
   fi
   runner=("$libraries/ld-linux-x86-64.so.2" --library-path "$libraries" "${runner[0]}")
 fi
