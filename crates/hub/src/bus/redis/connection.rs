@@ -16,7 +16,7 @@ use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::ClientConfig;
 
-use super::connections::is_migrating;
+use super::refusal::is_migrating;
 use super::url::Address;
 
 /// The time for the handshake of a connection, and for a step of the set-up of a link.

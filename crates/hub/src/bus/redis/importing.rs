@@ -5,8 +5,9 @@ use std::sync::Arc;
 use redis::{Cmd, RedisError, RedisResult, Value};
 
 use super::connection::Connection;
-use super::connections::{Connections, importing_server, is_migrating, is_passing};
+use super::connections::Connections;
 use super::link::Link;
+use super::refusal::{importing_server, is_migrating, is_passing};
 use super::url::Address;
 use crate::bus::BusError;
 

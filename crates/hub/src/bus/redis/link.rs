@@ -7,11 +7,12 @@ use redis::{Cmd, ErrorKind, ServerErrorKind, Value};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::connections::{Connections, Route, State, is_migrating, is_moved, is_of_link};
+use super::connections::{Connections, Route, State};
 use super::error::BoxedError;
 use super::keys::Keys;
 use super::options::RedisOptions;
 use super::partition::Partition;
+use super::refusal::{is_migrating, is_moved, is_of_link};
 use super::scripts::Scripts;
 use super::servers::Servers;
 use crate::bus::{BusError, BusEvent, EventSender};

@@ -93,6 +93,7 @@ mod outlet;
 mod partition;
 mod payload;
 mod primary;
+mod refusal;
 mod scripts;
 mod sentinels;
 mod servers;

@@ -3,9 +3,10 @@ use std::sync::Arc;
 use redis::{Cmd, ErrorKind, PushKind, RedisResult, Value, cmd};
 
 use super::connection::{Connection, Connector};
-use super::connections::{Reader, State, StateSender, is_migrating};
+use super::connections::{Reader, State, StateSender};
 use super::error::ServerError;
 use super::outlet::Outlet;
+use super::refusal::is_migrating;
 use super::url::Address;
 
 /// A primary to connect to.
