@@ -1,7 +1,9 @@
 use std::error::Error;
 use std::fmt;
 
-use super::fields::MAX_DEPTH;
+/// The maximum number of parts of a name. Chosen: below the depth that parsers of JSON and of
+/// protobuf accept.
+pub(super) const MAX_DEPTH: usize = 64;
 
 /// The reason why a path variable or a query parameter cannot be bound. All of them are faults of
 /// the client, except where a template names such a field.

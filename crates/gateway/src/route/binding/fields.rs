@@ -1,13 +1,9 @@
 use std::fmt;
 
-use super::error::shortened;
+use super::error::{MAX_DEPTH, shortened};
 use super::object::{Object, Place, quoted};
 use super::value::to_json;
 use super::{BindError, Cardinality, Field, FieldKind, Schema};
-
-/// The maximum number of parts of a name. Chosen: below the depth that parsers of JSON and of
-/// protobuf accept.
-pub(super) const MAX_DEPTH: usize = 64;
 
 /// The treatment of query parameters that name no field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
