@@ -15,6 +15,7 @@
 mod error;
 mod form;
 mod limits;
+mod parse;
 
 pub use self::error::{TimeoutError, TimeoutFault};
 pub use self::form::TimeoutForm;

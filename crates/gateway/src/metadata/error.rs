@@ -3,7 +3,8 @@ use std::fmt;
 
 use http::HeaderName;
 
-use super::request::MAX_VALUES;
+/// The maximum number of values. Chosen: ten times the default limit of hyper for HTTP/1.1.
+pub(super) const MAX_VALUES: usize = 1024;
 
 /// A request header that cannot be metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,14 +1,12 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use super::error::MAX_VALUES;
 use super::policy::matches_any;
 use super::{Convention, MetadataError, MetadataPolicy, Peer, binary, names};
 
 /// Names that REST passes on as they are.
 const REST_NAMES: [&str; 6] =
     ["accept-language", "authorization", "baggage", "traceparent", "tracestate", "x-request-id"];
-
-/// The maximum number of values. Chosen: ten times the default limit of hyper for HTTP/1.1.
-pub(super) const MAX_VALUES: usize = 1024;
 
 const GRPCGATEWAY_USER_AGENT: HeaderName = HeaderName::from_static("grpcgateway-user-agent");
 

@@ -1,8 +1,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::router::Route;
-use super::{MethodKind, MultiSegmentDecoding, Segment, Template, Variable, percent};
+use super::entry::Route;
+use super::options::MultiSegmentDecoding;
+use super::{MethodKind, Segment, Template, Variable, percent};
 
 /// The route of a request, with the segments of the request's path.
 #[derive(Debug)]

@@ -21,9 +21,11 @@
 
 pub mod binding;
 mod captures;
+mod entry;
 mod error;
 mod method_kind;
 mod node;
+mod options;
 pub(crate) mod percent;
 mod router;
 mod template;
@@ -32,9 +34,11 @@ mod template_error;
 mod tests;
 
 pub use self::captures::{Match, PathBinding};
+pub use self::entry::Route;
 pub use self::error::{Allowed, DuplicateRoute, RouteError};
 pub use self::method_kind::MethodKind;
+pub use self::options::{MultiSegmentDecoding, RouterOptions};
 pub use self::percent::EscapeError;
-pub use self::router::{MultiSegmentDecoding, Route, Router, RouterOptions};
+pub use self::router::Router;
 pub use self::template::{Segment, Template, Variable};
 pub use self::template_error::{TemplateError, TemplateFault};

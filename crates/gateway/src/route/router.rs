@@ -5,7 +5,9 @@ use std::mem;
 use http::Method;
 
 use super::captures::Match;
+use super::entry::Route;
 use super::node::{End, Node};
+use super::options::RouterOptions;
 use super::{Allowed, DuplicateRoute, EscapeError, MethodKind, RouteError, Template, percent};
 
 /// A table of routes, each with a value of type `T`.
@@ -35,41 +37,6 @@ pub struct Router<T> {
     verbs: HashSet<Box<str>>,
     /// The length of the longest verb, in bytes.
     max_verb_length: usize,
-}
-
-/// The options of a [`Router`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct RouterOptions {
-    /// The escapes that variables of several segments keep. Default: those of reserved characters.
-    pub multi_segment_decoding: MultiSegmentDecoding,
-    /// `true` to look up a path without a route once more, without its trailing slash. Default:
-    /// `false`.
-    pub ignore_trailing_slash: bool,
-    /// `true` to refuse paths with a segment `.` or `..`, encoded or not. Default: `false`, and
-    /// such segments are data like others.
-    pub refuse_dot_segments: bool,
-}
-
-/// The escapes that are kept in the value of a variable of several segments. Variables of one
-/// segment are always decoded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum MultiSegmentDecoding {
-    /// Escapes of the characters that RFC 3986 section 2.2 reserves are kept, as they are written.
-    #[default]
-    KeepReserved,
-    /// Escapes of slashes are kept.
-    KeepSlash,
-    /// No escape is kept: a value does not tell `a%2Fb` from `a/b`.
-    All,
-}
-
-/// A route of a [`Router`].
-#[derive(Clone, Debug)]
-pub struct Route<T> {
-    pub(super) kind: MethodKind,
-    pub(super) template: Template,
-    pub(super) value: T,
 }
 
 /// The path of a request between its slashes.
@@ -229,23 +196,6 @@ impl<T> Router<T> {
 impl<T> Default for Router<T> {
     fn default() -> Self {
         Self::new(RouterOptions::default())
-    }
-}
-
-impl<T> Route<T> {
-    /// Returns the methods of the route.
-    pub fn kind(&self) -> &MethodKind {
-        &self.kind
-    }
-
-    /// Returns the template of the route.
-    pub fn template(&self) -> &Template {
-        &self.template
-    }
-
-    /// Returns the value that was inserted.
-    pub fn value(&self) -> &T {
-        &self.value
     }
 }
 

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::percent;
-use super::template_error::{TemplateError, TemplateFault};
+use super::template_error::{MAX_LENGTH, MAX_SEGMENTS, TemplateError, TemplateFault};
 
 /// A path template of `google.api.http`, such as `/v1/{name=shelves/*/books/*}:read`.
 ///
@@ -53,11 +53,11 @@ pub struct Variable {
 }
 
 impl Template {
-    /// The maximum length of a template, in bytes. Chosen: ten times the longest of Google's APIs.
-    pub const MAX_LENGTH: usize = 2048;
+    /// The maximum length of a template, in bytes.
+    pub const MAX_LENGTH: usize = MAX_LENGTH;
 
-    /// The maximum number of segments. Chosen likewise; bounds the depth of recursions.
-    pub const MAX_SEGMENTS: usize = 128;
+    /// The maximum number of segments.
+    pub const MAX_SEGMENTS: usize = MAX_SEGMENTS;
 
     /// Parses a template.
     ///

@@ -1,7 +1,11 @@
 use std::error::Error;
 use std::fmt;
 
-use super::Template;
+/// The maximum length of a template, in bytes. Chosen: ten times the longest of Google's APIs.
+pub(super) const MAX_LENGTH: usize = 2048;
+
+/// The maximum number of segments. Chosen likewise; bounds the depth of recursions.
+pub(super) const MAX_SEGMENTS: usize = 128;
 
 /// A text that is not a path template, with the place of the fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,15 +16,15 @@ pub struct TemplateError {
     pub fault: TemplateFault,
 }
 
-/// The rule that a text breaks, and so is not a [`Template`].
+/// The rule that a text breaks, and so is not a [`Template`](super::Template).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TemplateFault {
     /// The text does not begin with a slash.
     NoSlash,
-    /// The text is longer than [`Template::MAX_LENGTH`].
+    /// The text is longer than [`Template::MAX_LENGTH`](super::Template::MAX_LENGTH).
     TooLong,
-    /// There are more segments than [`Template::MAX_SEGMENTS`].
+    /// There are more segments than [`Template::MAX_SEGMENTS`](super::Template::MAX_SEGMENTS).
     TooManySegments,
     /// Nothing is between two slashes, or after the last one.
     EmptySegment,
@@ -63,10 +67,10 @@ impl fmt::Display for TemplateFault {
         let text = match self {
             Self::NoSlash => "a template must begin with a slash",
             Self::TooLong => {
-                return write!(f, "a template has at most {} bytes", Template::MAX_LENGTH);
+                return write!(f, "a template has at most {MAX_LENGTH} bytes");
             }
             Self::TooManySegments => {
-                return write!(f, "a template has at most {} segments", Template::MAX_SEGMENTS);
+                return write!(f, "a template has at most {MAX_SEGMENTS} segments");
             }
             Self::EmptySegment => "expected a segment: a literal, *, ** or a variable",
             Self::InvalidCharacter(character) => {

@@ -1,4 +1,5 @@
-use super::raw::{MAX_BINDINGS, RawRule};
+use super::error::MAX_BINDINGS;
+use super::raw::RawRule;
 use super::{ParsedRules, RuleError, RuleFault};
 use crate::wire::{MalformedMessage, WireFields, WireValue};
 

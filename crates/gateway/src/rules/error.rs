@@ -1,8 +1,10 @@
 use std::error::Error;
 use std::fmt;
 
-use super::raw::MAX_BINDINGS;
 use crate::route::TemplateError;
+
+/// The maximum number of bindings of one rule. Chosen: beyond all of Google's APIs.
+pub(super) const MAX_BINDINGS: usize = 128;
 
 /// A rule that is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,10 +1,8 @@
 use http::Method;
 
+use super::error::MAX_BINDINGS;
 use super::{Binding, Body, ParsedRules, RuleError, RuleFault};
 use crate::route::{MethodKind, Template};
-
-/// The maximum number of bindings of one rule. Chosen: beyond all of Google's APIs.
-pub(super) const MAX_BINDINGS: usize = 128;
 
 /// A `google.api.HttpRule` before its texts are parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
