@@ -5,6 +5,10 @@ use http::{HeaderMap, HeaderName, Method, Version};
 /// The subprotocol after which a client names a token: `Sec-WebSocket-Protocol: Bearer, TOKEN`.
 pub const SUBPROTOCOL_BEARER: &str = "Bearer";
 
+/// The header with the version of Connect's protocol.
+pub(crate) const CONNECT_PROTOCOL_VERSION: HeaderName =
+    HeaderName::from_static("connect-protocol-version");
+
 /// The head of a request, as far as it decides the dialect.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'r> {
@@ -107,6 +111,11 @@ impl MediaType {
             },
         }
     }
+}
+
+/// Returns whether a request with JSON is one of Connect, rather than plain JSON over HTTP.
+pub(crate) fn is_connect(headers: &HeaderMap) -> bool {
+    headers.contains_key(CONNECT_PROTOCOL_VERSION)
 }
 
 /// Reports whether a header lists a token. Case is ignored.

@@ -32,4 +32,5 @@ mod tests;
 
 pub use self::decide::{Codec, Dispatch, DispatchOptions, dispatch};
 pub use self::error::DispatchError;
+pub(crate) use self::head::{CONNECT_PROTOCOL_VERSION, is_connect};
 pub use self::head::{MediaType, RequestHead, SUBPROTOCOL_BEARER};

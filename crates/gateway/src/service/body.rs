@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::Response;
+use http::header::CONTENT_LENGTH;
 use http_body::{Body as _, Frame, SizeHint};
 
 use super::scope::CallScope;
@@ -170,5 +172,13 @@ impl fmt::Debug for Body {
             Inner::Stream(_) => "stream",
         };
         f.debug_struct("Body").field("kind", &kind).finish_non_exhaustive()
+    }
+}
+
+/// Removes the body of a response to HEAD, whose length is still told.
+pub(super) fn remove_body(response: &mut Response<Body>) {
+    let body = std::mem::take(response.body_mut());
+    if let Some(length) = body.size_hint().exact() {
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
 }

@@ -1,20 +1,19 @@
 //! The settings of a gateway.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sockeye::upgrade::{OriginPolicy, TrustedProxies};
 use tokio::sync::Semaphore;
 
-use super::documents::DocumentSettings;
+use super::Gateway;
+use super::inner::Inner;
 use super::lifecycle::Lifecycle;
-use super::websocket::{PacketRoutes, SocketSettings};
-use super::{Gateway, Inner};
+use super::packet_routes::PacketRoutes;
+use super::settings::Settings;
 use crate::auth::Authorizer;
-use crate::catalog::{Catalogs, Source};
+use crate::catalog::{Catalogs, RouteConflicts, Source};
 use crate::deadline::TimeoutLimits;
-use crate::dispatch::DispatchOptions;
 use crate::metadata::MetadataPolicy;
 use crate::rate_limit::{RateLimit, RateLimiter};
 use crate::record::CallRecord;
@@ -23,91 +22,54 @@ use crate::rules::RuleFile;
 use crate::transcode::{ParseOptions, PrintOptions};
 use crate::upstream::Upstream;
 
-/// Default maximum length of a message, in bytes: that of gRPC.
-const DEFAULT_MAX_MESSAGE_LENGTH: u32 = 4 * 1024 * 1024;
-
 /// Default maximum number of calls in progress. Chosen: with the default windows, calls whose
 /// clients do not read hold 2.5 GiB at most.
 const DEFAULT_MAX_CALLS: usize = 10_000;
-
-/// Default time for a request of one message to arrive: enough for the default maximum length over
-/// 0.6 Mbit/s.
-const DEFAULT_BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The settings of a [`Gateway`].
 #[derive(Debug)]
 pub struct Builder {
     sources: Vec<Source>,
-    pub(super) settings: Settings,
+    settings: Settings,
     rules: Option<RuleFile>,
     router: RouterOptions,
     max_calls: usize,
     rate_limit: Option<RateLimit>,
 }
 
-/// The settings that calls read.
-#[derive(Debug)]
-pub(super) struct Settings {
-    pub(super) metadata: MetadataPolicy,
-    pub(super) origins: OriginPolicy,
-    pub(super) proxies: TrustedProxies,
-    pub(super) max_message_length: u32,
-    pub(super) timeouts: TimeoutLimits,
-    pub(super) documents: DocumentSettings,
-    pub(super) parse: ParseOptions,
-    pub(super) print: PrintOptions,
-    pub(super) array_streams: bool,
-    pub(super) unwrapped_streams: bool,
-    pub(super) dispatch: DispatchOptions,
-    pub(super) sockets: SocketSettings,
-    pub(super) body_timeout: Duration,
-    pub(super) compress_responses: bool,
-    pub(super) rate_limiter: Option<RateLimiter>,
-    pub(super) hooks: Hooks,
-}
+impl Gateway {
+    /// Returns the settings of a new gateway.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
 
-/// Code of the program that calls run.
-#[derive(Default)]
-pub(super) struct Hooks {
-    pub(super) authorizer: Option<Arc<dyn Authorizer>>,
-    pub(super) observer: Option<Observer>,
-}
-
-/// A function that gets the record of each call.
-type Observer = Box<dyn Fn(&CallRecord) + Send + Sync>;
-
-impl fmt::Debug for Hooks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hooks")
-            .field("authorizer", &self.authorizer.is_some())
-            .field("observer", &self.observer.is_some())
-            .finish()
+    /// Replaces the settings and the upstreams. Calls in progress keep theirs. New calls use the old
+    /// ones until each new upstream was asked for its services; one that cannot be reached offers
+    /// the services that an old upstream with the same URLs had.
+    ///
+    /// # Errors
+    /// [`RouteConflicts`] as for [`ready`](Self::ready). The old settings stay in use.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped, the old settings stay in use.
+    ///
+    /// # Panics
+    /// Panics outside of a tokio runtime.
+    pub async fn reload(&self, builder: Builder) -> Result<(), RouteConflicts> {
+        let lifecycle = Arc::clone(self.shared.lifecycle());
+        let new = builder.start(lifecycle, Some(&self.current().catalogs));
+        new.catalogs.ready().await;
+        RouteConflicts::check(new.catalogs.current().conflicts())?;
+        self.shared.replace(Arc::new(new));
+        Ok(())
     }
 }
 
 impl Builder {
-    pub(super) fn new() -> Self {
-        let settings = Settings {
-            metadata: MetadataPolicy::default(),
-            origins: OriginPolicy::same_origin(),
-            proxies: TrustedProxies::default(),
-            max_message_length: DEFAULT_MAX_MESSAGE_LENGTH,
-            timeouts: TimeoutLimits::default(),
-            documents: DocumentSettings::default(),
-            parse: ParseOptions::default(),
-            print: PrintOptions::rest(),
-            array_streams: false,
-            unwrapped_streams: false,
-            dispatch: DispatchOptions::default(),
-            sockets: SocketSettings::default(),
-            body_timeout: DEFAULT_BODY_TIMEOUT,
-            compress_responses: false,
-            rate_limiter: None,
-            hooks: Hooks::default(),
-        };
+    fn new() -> Self {
         Self {
             sources: Vec::new(),
-            settings,
+            settings: Settings::default(),
             rules: None,
             router: RouterOptions::default(),
             max_calls: DEFAULT_MAX_CALLS,
@@ -313,7 +275,7 @@ impl Builder {
 
     /// Starts the tasks. Types of upstreams that `previous` has as well are kept until they are
     /// learned again.
-    pub(super) fn start(self, lifecycle: Arc<Lifecycle>, previous: Option<&Catalogs>) -> Inner {
+    fn start(self, lifecycle: Arc<Lifecycle>, previous: Option<&Catalogs>) -> Inner {
         let Self { sources, mut settings, rules, router, max_calls, rate_limit } = self;
         let limit = settings.max_message_length as usize;
         settings.parse = settings.parse.max_output(limit);

@@ -14,15 +14,16 @@ use sockeye::upgrade::PeerAddr;
 use tokio::time::{Instant, timeout_at};
 
 use super::body::BoxError;
-use super::messages::{End, Messages};
+use super::error;
+use super::inner::Inner;
+use super::messages::{End, Messages, check_head};
 use super::prefixes::CountedBody;
 use super::scope::CallScope;
-use super::{Inner, error, grpc};
 use crate::auth::{self, Authorized, CallHead};
 use crate::catalog::MethodEntry;
 use crate::deadline::TimeoutForm;
 use crate::dialect::framing::Envelope;
-use crate::metadata::{ConnectionScheme, Convention, Peer};
+use crate::metadata::{ConnectionScheme, Convention, Part, Peer};
 use crate::record::Dialect;
 use crate::status::{Code, Status};
 use crate::upstream::CallOptions;
@@ -91,6 +92,20 @@ impl Inner {
         Ok(Prepared { metadata, deadline, scope })
     }
 
+    /// Returns the deadline of a call that begins now.
+    pub(super) fn deadline(
+        &self,
+        form: TimeoutForm,
+        headers: &HeaderMap,
+    ) -> Result<Option<Instant>, Status> {
+        let requested = form.from_headers(headers);
+        let requested =
+            requested.map_err(|error| Status::new(Code::InvalidArgument, error.to_string()))?;
+        let timeout = self.settings.timeouts.clamp(requested);
+        // A timeout beyond the range of the clock is none.
+        Ok(timeout.and_then(|timeout| Instant::now().checked_add(timeout)))
+    }
+
     fn limit_rate(&self, scope: &CallScope) -> Result<(), Status> {
         let (Some(limiter), Some(peer)) = (&self.settings.rate_limiter, scope.peer()) else {
             return Ok(());
@@ -146,6 +161,17 @@ impl Inner {
             .map_err(|error| Status::new(Code::InvalidArgument, error.to_string()))
     }
 
+    /// Returns the headers of a response for the metadata of the upstream.
+    pub(super) fn json_headers(&self, headers: &HeaderMap, trailers: &HeaderMap) -> HeaderMap {
+        let policy = &self.settings.metadata;
+        let mut response = policy.response_headers(Convention::Rest, Part::Headers, headers);
+        let trailers = policy.response_headers(Convention::Rest, Part::Trailers, trailers);
+        for (name, value) in &trailers {
+            response.append(name, value.clone());
+        }
+        response
+    }
+
     /// Makes a call with a body of gRPC's length-prefixed messages.
     pub(super) async fn call<B>(
         &self,
@@ -169,7 +195,7 @@ impl Inner {
         let response = method.upstream().call(request, options).await;
         let response = response.map_err(|status| error::from_channel(&status))?;
         let (head, body) = response.into_parts();
-        grpc::check_head(head.status, &head.headers)?;
+        check_head(head.status, &head.headers)?;
         if let Some(status) = Status::from_trailers(&head.headers) {
             self.look_at(&status);
         }

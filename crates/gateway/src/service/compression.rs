@@ -8,8 +8,8 @@ use flate2::read::{GzDecoder, GzEncoder};
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::builder::Settings;
 use super::call::too_long;
+use super::settings::Settings;
 use crate::status::{Code, Status};
 
 /// Minimum length of bytes that are compressed. Shorter ones fit a packet anyway.

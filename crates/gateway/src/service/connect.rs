@@ -7,25 +7,26 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
-use super::body::RequestBody;
-use super::call::{Failure, Once, Prepared, UnaryReply};
+use super::body::{Body, RequestBody};
+use super::call::{Failure, Once, Prepared, Reply, UnaryReply};
 use super::compression::{Compression, compress_message};
+use super::error;
 use super::grpc::LengthCheck;
-use super::messages::End;
+use super::inner::Inner;
+use super::messages::{End, envelope_error};
 use super::reply_body::{ReplyBody, StreamForm};
 use super::request_body::{Input, TranscodedBody, read_only_message, read_whole};
+use super::settings::Settings;
 use super::transcoder::{RequestWriter, ResponsePrinter, detail_to_json};
-use super::{Body, Inner, error};
 use crate::catalog::{MethodEntry, RouteBody};
 use crate::deadline::TimeoutForm;
 use crate::dialect::framing::{EndStream, Envelope};
-use crate::dispatch::{Codec, MediaType, RequestHead};
+use crate::dispatch::{CONNECT_PROTOCOL_VERSION, Codec, MediaType, RequestHead, is_connect};
 use crate::metadata::{Convention, Part};
 use crate::route::binding::parse_query;
 use crate::status::{Code, ConnectError, Status, base64_any};
 use crate::transcode::{ParseOptions, PrintOptions};
 
-const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 const STREAM_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
 
 /// The parts of a request by GET.
@@ -51,11 +52,6 @@ const fn stream_type(codec: Codec) -> HeaderValue {
         Codec::Proto => HeaderValue::from_static("application/connect+proto"),
         Codec::Json => HeaderValue::from_static("application/connect+json"),
     }
-}
-
-/// Returns whether a request with JSON is one of Connect, rather than plain JSON over HTTP.
-pub(super) fn is_connect(headers: &HeaderMap) -> bool {
-    headers.contains_key(PROTOCOL_VERSION)
 }
 
 /// Returns whether errors of a request without a method have the form of Connect: the request names
@@ -85,7 +81,7 @@ impl Inner {
             return error::rpc(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
         }
         let answered = async {
-            check_version(head.headers.get(PROTOCOL_VERSION).map(HeaderValue::as_bytes))?;
+            check_version(head.headers.get(CONNECT_PROTOCOL_VERSION).map(HeaderValue::as_bytes))?;
             let encoding = head.headers.get(CONTENT_ENCODING).map(HeaderValue::as_bytes);
             let compression = Compression::named(encoding)?;
             let prepared = self.prepare_connect(method, &head).await?;
@@ -222,8 +218,8 @@ impl Inner {
         codec: Codec,
         head: &Parts,
         body: RequestBody,
-    ) -> Result<super::call::Reply, Failure> {
-        check_version(head.headers.get(PROTOCOL_VERSION).map(HeaderValue::as_bytes))?;
+    ) -> Result<Reply, Failure> {
+        check_version(head.headers.get(CONNECT_PROTOCOL_VERSION).map(HeaderValue::as_bytes))?;
         let encoding = head.headers.get(STREAM_ENCODING).map(HeaderValue::as_bytes);
         let compression = Compression::named(encoding)?;
         let prepared = self.prepare_connect(method, head).await?;
@@ -335,7 +331,7 @@ struct ConnectStream {
     printer: ResponsePrinter,
     codec: Codec,
     compression: Compression,
-    settings: Arc<super::builder::Settings>,
+    settings: Arc<Settings>,
 }
 
 impl StreamForm for ConnectStream {
@@ -352,7 +348,7 @@ impl StreamForm for ConnectStream {
             Some(compressed) => Envelope::encode(Envelope::COMPRESSED, &compressed, out),
             None => Envelope::encode(0, message, out),
         };
-        written.map_err(super::messages::envelope_error)
+        written.map_err(envelope_error)
     }
 
     fn end(&mut self, end: &End, out: &mut BytesMut) {

@@ -8,7 +8,9 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use sockeye::upgrade::OriginPolicy;
 
-use super::{Body, Inner, error, origin, remove_body};
+use super::body::{Body, remove_body};
+use super::inner::Inner;
+use super::{error, origin};
 use crate::{console, openapi};
 
 /// The content security policy: the page loads everything from the gateway, and no other page may
@@ -17,13 +19,6 @@ const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
      object-src 'none'",
 );
-
-/// The documents that a gateway serves.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct DocumentSettings {
-    pub(super) console: bool,
-    pub(super) openapi: bool,
-}
 
 impl Inner {
     /// Returns the response to a request of the gateway's own documents, as far as they are served.

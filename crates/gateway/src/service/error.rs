@@ -4,9 +4,9 @@ use bytes::{Bytes, BytesMut};
 use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
-use super::Body;
+use super::body::Body;
 use crate::dialect::framing::{EndStream, Envelope};
-use crate::dispatch::{MediaType, RequestHead};
+use crate::dispatch::{MediaType, RequestHead, is_connect};
 use crate::status::{Code, ConnectError, Status, rest_body};
 
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -45,9 +45,7 @@ pub(super) fn refusal(head: &RequestHead<'_>, status: &Status) -> Response<Body>
             response
         }
         (MediaType::Proto, _) => connect(&ConnectError::new(status, |_| None)),
-        _ if super::connect::is_connect(head.headers) => {
-            connect(&ConnectError::new(status, |_| None))
-        }
+        _ if is_connect(head.headers) => connect(&ConnectError::new(status, |_| None)),
         _ => rest(status),
     }
 }

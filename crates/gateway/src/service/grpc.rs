@@ -7,15 +7,18 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, TE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
 use http_body::Frame;
 
-use super::body::{BoxError, RequestBody};
-use super::builder::Settings;
+use super::body::{Body, BoxError, RequestBody};
 use super::call::Prepared;
+use super::error;
+use super::inner::Inner;
+use super::messages::check_head;
 use super::prefixes::{CountedBody, Prefixes};
+use super::request_body::unasked_flags;
 use super::scope::CallScope;
-use super::{Body, Inner, error};
+use super::settings::Settings;
 use crate::catalog::Catalog;
 use crate::deadline::TimeoutForm;
 use crate::metadata::{Convention, Part};
@@ -76,13 +79,6 @@ impl Inner {
         let body = WatchedBody { inner, prefixes: Prefixes::default(), scope };
         Ok(Response::from_parts(head, body))
     }
-
-    /// Asks the servers for their services again if one of them does not know a method.
-    pub(super) fn look_at(&self, status: &Status) {
-        if status.code == Code::Unimplemented {
-            self.catalogs.suspect();
-        }
-    }
 }
 
 /// Headers of requests that belong to gRPC itself, beside the timeout, which is written anew.
@@ -122,22 +118,6 @@ fn copy(names: &[HeaderName], from: &HeaderMap, to: &mut HeaderMap) {
 fn unknown_service(path: &str) -> Status {
     // The path is the client's, and the message is escaped.
     Status::new(Code::Unimplemented, format!("no upstream has the method {path:?}"))
-}
-
-/// Checks that a response is one of gRPC: a proxy in between may answer otherwise.
-pub(super) fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<(), Status> {
-    let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    let is_grpc =
-        content_type.starts_with(b"application/grpc") || headers.contains_key(GRPC_STATUS);
-    if status == StatusCode::OK && is_grpc {
-        return Ok(());
-    }
-    // A proxy in between may set both statuses: that of gRPC says more.
-    if let Some(status) = Status::from_trailers(headers).filter(|status| status.code != Code::Ok) {
-        return Err(status);
-    }
-    let code = Code::from_http_status(status);
-    Err(Status::new(code, format!("the upstream answered HTTP {} without gRPC", status.as_u16())))
 }
 
 /// The body of an upstream's response, whose messages and status are noted.
@@ -242,7 +222,7 @@ impl LengthCheck {
         let (max, has_flags) = (self.max, self.has_flags);
         self.prefixes.scan(data, |flags, length| {
             if flags != 0 && !has_flags {
-                let status = super::request_body::unasked_flags();
+                let status = unasked_flags();
                 return Err(tonic::Status::internal(status.message));
             }
             if length > max {
@@ -285,12 +265,11 @@ impl http_body::Body for LengthCheck {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may panic")]
-
     use super::*;
+    use crate::service::body::boxed;
 
     fn check(max: u32, pieces: &[&[u8]]) -> Result<(), tonic::Code> {
-        let body = super::super::body::boxed(tonic::body::Body::empty());
+        let body = boxed(tonic::body::Body::empty());
         let mut check = LengthCheck::new(body, max);
         pieces.iter().try_for_each(|piece| check.check(piece)).map_err(|status| status.code())
     }
@@ -303,22 +282,5 @@ mod tests {
             assert_eq!(check(4, &[first, second]), Ok(()));
             assert_eq!(check(3, &[first, second]), Err(tonic::Code::ResourceExhausted));
         }
-    }
-
-    #[test]
-    fn responses_that_are_not_of_grpc_have_a_status() {
-        let mut headers = HeaderMap::new();
-        let code = |status: u16, headers: &HeaderMap| {
-            check_head(StatusCode::from_u16(status).unwrap(), headers).map_err(|status| status.code)
-        };
-        assert_eq!(code(404, &headers), Err(Code::Unimplemented));
-        assert_eq!(code(503, &headers), Err(Code::Unavailable));
-        assert_eq!(code(200, &headers), Err(Code::Unknown));
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc+proto"));
-        assert_eq!(code(200, &headers), Ok(()));
-        assert_eq!(code(502, &headers), Err(Code::Unavailable));
-        headers.insert(GRPC_STATUS, HeaderValue::from_static("8"));
-        assert_eq!(code(503, &headers), Err(Code::ResourceExhausted));
-        assert_eq!(code(200, &headers), Ok(()));
     }
 }

@@ -11,10 +11,11 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response};
 use http_body::Frame;
 
-use super::body::{BoxError, RequestBody};
-use super::builder::Settings;
+use super::body::{Body, BoxError, RequestBody};
+use super::error;
 use super::grpc::WatchedBody;
-use super::{Body, Inner, error};
+use super::inner::Inner;
+use super::settings::Settings;
 use crate::catalog::Catalog;
 use crate::dialect::framing::{Envelope, TextDecoder, encode_header_block, encode_text};
 use crate::metadata::Part;

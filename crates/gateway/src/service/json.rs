@@ -9,16 +9,17 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use tokio::time::{Instant, timeout_at};
 
-use super::body::RequestBody;
-use super::builder::Settings;
+use super::body::{Body, RequestBody};
 use super::call::{Failure, Once, Prepared, Reply, UnaryReply};
 use super::compression::Compression;
+use super::error;
+use super::inner::Inner;
 use super::messages::End;
 use super::raw_body::{Place, RawInput};
 use super::reply_body::{Calling, ReplyBody, StreamForm};
 use super::request_body::{Input, TranscodedBody, read_whole};
+use super::settings::Settings;
 use super::transcoder::{RequestWriter, ResponsePrinter, any_to_json, invalid};
-use super::{Body, Inner, error};
 use crate::catalog::{MethodEntry, RouteBody, RouteTarget};
 use crate::deadline::TimeoutForm;
 use crate::dialect::framing::{JsonStreamForm, JsonStreamWriter};
@@ -284,17 +285,6 @@ impl Inner {
         let mut response = Response::new(Body::whole(json));
         *response.headers_mut() = metadata;
         Ok(response)
-    }
-
-    /// Returns the headers of a response for the metadata of the upstream.
-    pub(super) fn json_headers(&self, headers: &HeaderMap, trailers: &HeaderMap) -> HeaderMap {
-        let policy = &self.settings.metadata;
-        let mut response = policy.response_headers(Convention::Rest, Part::Headers, headers);
-        let trailers = policy.response_headers(Convention::Rest, Part::Trailers, trailers);
-        for (name, value) in &trailers {
-            response.append(name, value.clone());
-        }
-        response
     }
 
     /// Returns the response to a call that failed before its first message.

@@ -5,13 +5,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::Body as _;
 
 use super::error;
 use super::scope::CallScope;
 use crate::dialect::framing::{EnvelopeDecoder, EnvelopeError, EnvelopeFormat};
-use crate::status::{Code, Status};
+use crate::status::{Code, GRPC_STATUS, Status};
 use crate::upstream::UpstreamBody;
 
 /// The messages of a response. Dropping it cancels the call.
@@ -137,6 +138,22 @@ impl Messages {
     }
 }
 
+/// Checks that a response is one of gRPC: a proxy in between may answer otherwise.
+pub(super) fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<(), Status> {
+    let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    let is_grpc =
+        content_type.starts_with(b"application/grpc") || headers.contains_key(GRPC_STATUS);
+    if status == StatusCode::OK && is_grpc {
+        return Ok(());
+    }
+    // A proxy in between may set both statuses: that of gRPC says more.
+    if let Some(status) = Status::from_trailers(headers).filter(|status| status.code != Code::Ok) {
+        return Err(status);
+    }
+    let code = Code::from_http_status(status);
+    Err(Status::new(code, format!("the upstream answered HTTP {} without gRPC", status.as_u16())))
+}
+
 /// Returns the status of a call whose messages cannot be read.
 pub(super) fn envelope_error(error: EnvelopeError) -> Status {
     let code = match error {
@@ -148,4 +165,28 @@ pub(super) fn envelope_error(error: EnvelopeError) -> Status {
 
 fn without_status() -> Status {
     Status::new(Code::Internal, "the upstream ended the call without a status")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::*;
+
+    #[test]
+    fn responses_that_are_not_of_grpc_have_a_status() {
+        let mut headers = HeaderMap::new();
+        let code = |status: u16, headers: &HeaderMap| {
+            check_head(StatusCode::from_u16(status).unwrap(), headers).map_err(|status| status.code)
+        };
+        assert_eq!(code(404, &headers), Err(Code::Unimplemented));
+        assert_eq!(code(503, &headers), Err(Code::Unavailable));
+        assert_eq!(code(200, &headers), Err(Code::Unknown));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc+proto"));
+        assert_eq!(code(200, &headers), Ok(()));
+        assert_eq!(code(502, &headers), Err(Code::Unavailable));
+        headers.insert(GRPC_STATUS, HeaderValue::from_static("8"));
+        assert_eq!(code(503, &headers), Err(Code::ResourceExhausted));
+        assert_eq!(code(200, &headers), Ok(()));
+    }
 }

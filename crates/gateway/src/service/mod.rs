@@ -1,4 +1,20 @@
 //! The gateway as a service.
+//!
+//! Each layer uses the layers below it only:
+//!
+//! ```text
+//!  builder                                     settings of a program, reload
+//!  mod                                         the service: dispatch to a dialect
+//!  grpc, grpc_web, connect, json, reflection,  the dialects
+//!  websocket/, documents
+//!  transcoder, compression, raw_body,          messages in the forms of the dialects
+//!  request_body, reply_body
+//!  call, messages                              calls, from `prepare` to their end
+//!  error, origin, body, prefixes,              responses of the gateway itself, bodies
+//!  metered_body, unread
+//!  scope, shared, inner                        a call in progress, the state of the gateway
+//!  settings, packet_routes, lifecycle          plain data
+//! ```
 
 mod body;
 mod builder;
@@ -9,17 +25,21 @@ mod documents;
 mod error;
 mod grpc;
 mod grpc_web;
+mod inner;
 mod json;
 mod lifecycle;
 mod messages;
 mod metered_body;
 mod origin;
+mod packet_routes;
 mod prefixes;
 mod raw_body;
 mod reflection;
 mod reply_body;
 mod request_body;
 mod scope;
+mod settings;
+mod shared;
 mod transcoder;
 mod unread;
 mod websocket;
@@ -28,36 +48,31 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response};
 use sockeye::hyper::ext::Protocol;
-use tokio::sync::Semaphore;
-use tokio::time::Instant;
 use tower_service::Service;
 
-use crate::catalog::{Catalog, Catalogs, MethodEntry, RouteConflicts, RouteTarget, SourceState};
-use crate::deadline::TimeoutForm;
-use crate::dispatch::{Codec, Dispatch, DispatchError, RequestHead, dispatch};
+use crate::catalog::{Catalog, MethodEntry, RouteConflicts, RouteTarget, SourceState};
+use crate::dispatch::{Codec, Dispatch, DispatchError, RequestHead, dispatch, is_connect};
 use crate::record::Dialect;
 use crate::route::Match;
-use crate::status::{Code, Status};
 use body::RequestBody;
-use builder::Settings;
+use inner::Inner;
 use json::JsonCall;
-use lifecycle::Lifecycle;
 use metered_body::{MeteredBody, TimedBody};
 use reflection::ReflectionForm;
 use scope::CallScope;
+use shared::Shared;
 use websocket::SocketDialect;
 
 pub use body::{Body, BoxError};
 pub use builder::Builder;
-pub use websocket::{PacketRouteError, PacketRoutes};
+pub use packet_routes::{PacketRouteError, PacketRoutes};
 
 /// A gateway in front of gRPC services: a tower service, for hyper, axum or any other server.
 ///
@@ -94,36 +109,13 @@ pub struct Gateway {
     shared: Arc<Shared>,
 }
 
-struct Shared {
-    /// Replaced by [`Gateway::reload`].
-    current: RwLock<Arc<Inner>>,
-    lifecycle: Arc<Lifecycle>,
-}
-
-/// The settings and the methods with which a call begins, and which it keeps.
-struct Inner {
-    catalogs: Catalogs,
-    /// One permit for each call that may be in progress.
-    calls: Arc<Semaphore>,
-    settings: Arc<Settings>,
-    lifecycle: Arc<Lifecycle>,
-}
-
 impl Gateway {
-    /// Returns the settings of a new gateway.
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-
     fn new(inner: Arc<Inner>) -> Self {
-        let lifecycle = Arc::clone(&inner.lifecycle);
-        let shared = Shared { current: RwLock::new(inner), lifecycle };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(Shared::new(inner)) }
     }
 
     fn current(&self) -> Arc<Inner> {
-        // The value is replaced in one step.
-        Arc::clone(&self.shared.current.read().unwrap_or_else(PoisonError::into_inner))
+        self.shared.current()
     }
 
     /// Waits until each upstream was asked for its services, successfully or not.
@@ -148,51 +140,29 @@ impl Gateway {
         self.current().catalogs.states()
     }
 
-    /// Replaces the settings and the upstreams. Calls in progress keep theirs. New calls use the old
-    /// ones until each new upstream was asked for its services; one that cannot be reached offers
-    /// the services that an old upstream with the same URLs had.
-    ///
-    /// # Errors
-    /// [`RouteConflicts`] as for [`ready`](Self::ready). The old settings stay in use.
-    ///
-    /// # Cancel safety
-    /// If the future is dropped, the old settings stay in use.
-    ///
-    /// # Panics
-    /// Panics outside of a tokio runtime.
-    pub async fn reload(&self, builder: Builder) -> Result<(), RouteConflicts> {
-        let lifecycle = Arc::clone(&self.shared.lifecycle);
-        let new = builder.start(lifecycle, Some(&self.current().catalogs));
-        new.catalogs.ready().await;
-        RouteConflicts::check(new.catalogs.current().conflicts())?;
-        let mut current = self.shared.current.write().unwrap_or_else(PoisonError::into_inner);
-        *current = Arc::new(new);
-        Ok(())
-    }
-
     /// Refuses new calls as `unavailable`, and waits until those in progress have ended. A server
     /// that stops calls this, and then closes its connections.
     ///
     /// # Cancel safety
     /// If the future is dropped, new calls are refused all the same.
     pub async fn drain(&self) {
-        self.shared.lifecycle.drain().await;
+        self.shared.lifecycle().drain().await;
     }
 
     /// Waits until [`drain`](Self::drain) was called: connections should then be closed once their
     /// calls have ended.
     pub async fn draining(&self) {
-        self.shared.lifecycle.draining().await;
+        self.shared.draining().await;
     }
 
     /// Reports whether new calls are refused, since [`drain`](Self::drain) was called.
     pub fn is_draining(&self) -> bool {
-        self.shared.lifecycle.is_draining()
+        self.shared.lifecycle().is_draining()
     }
 
     /// Returns the number of calls in progress.
     pub fn calls_in_progress(&self) -> usize {
-        self.shared.lifecycle.calls()
+        self.shared.lifecycle().calls()
     }
 
     /// Answers a request.
@@ -241,7 +211,7 @@ impl Inner {
             }
         };
         if is_head {
-            remove_body(&mut response);
+            body::remove_body(&mut response);
         }
         scope.on_response(&mut response);
         if let Some(cors) = cors {
@@ -302,15 +272,17 @@ impl Inner {
                     Err(status) => self.json_failure(&method, &status.into()),
                 }
             }
-            Ok(Dispatch::SockeyeGrpc) => self.websocket(gateway, SocketDialect::Calls, head),
-            Ok(Dispatch::GrpcWebSockets) => {
-                self.websocket(gateway, SocketDialect::GrpcWebSockets, head)
+            Ok(Dispatch::SockeyeGrpc) => {
+                self.websocket(&gateway.shared, SocketDialect::Calls, head)
             }
-            Ok(Dispatch::Packets) => self.websocket(gateway, SocketDialect::Packets, head),
-            Ok(Dispatch::Tunnel) => self.websocket(gateway, SocketDialect::Tunnel, head),
+            Ok(Dispatch::GrpcWebSockets) => {
+                self.websocket(&gateway.shared, SocketDialect::GrpcWebSockets, head)
+            }
+            Ok(Dispatch::Packets) => self.websocket(&gateway.shared, SocketDialect::Packets, head),
+            Ok(Dispatch::Tunnel) => self.tunnel(&gateway.shared, gateway.clone(), head),
             Ok(Dispatch::JsonWebSocketMethod(method)) => {
                 let call = JsonCall::of_method(Arc::clone(method));
-                self.websocket(gateway, SocketDialect::Json(Box::new(call)), head)
+                self.websocket(&gateway.shared, SocketDialect::Json(Box::new(call)), head)
             }
             Ok(Dispatch::JsonWebSocketRoute(found)) => {
                 let query = head.uri.query().map(websocket::without_method);
@@ -318,7 +290,9 @@ impl Inner {
                 // It borrows the head.
                 drop(found);
                 match call {
-                    Ok(call) => self.websocket(gateway, SocketDialect::Json(Box::new(call)), head),
+                    Ok(call) => {
+                        self.websocket(&gateway.shared, SocketDialect::Json(Box::new(call)), head)
+                    }
                     Err(status) => error::rest(&status),
                 }
             }
@@ -388,33 +362,13 @@ fn called_method<'c>(
 
 /// Reports whether JSON on the path of a method is JSON over HTTP rather than Connect.
 fn is_plain_json(method: &MethodEntry, headers: &HeaderMap) -> bool {
-    connect::is_stream(method) || !connect::is_connect(headers)
+    connect::is_stream(method) || !is_connect(headers)
 }
 
 /// Returns whether a request is the extended CONNECT of a WebSocket (RFC 8441).
 fn is_websocket_over_http2(head: &Parts) -> bool {
     let protocol = head.extensions.get::<Protocol>();
     protocol.is_some_and(|protocol| protocol.as_str().eq_ignore_ascii_case("websocket"))
-}
-
-/// Removes the body of a response to HEAD, whose length is still told.
-fn remove_body(response: &mut Response<Body>) {
-    let body = std::mem::take(response.body_mut());
-    if let Some(length) = http_body::Body::size_hint(&body).exact() {
-        response.headers_mut().insert(CONTENT_LENGTH, length.into());
-    }
-}
-
-impl Inner {
-    /// Returns the deadline of a call that begins now.
-    fn deadline(&self, form: TimeoutForm, headers: &HeaderMap) -> Result<Option<Instant>, Status> {
-        let requested = form.from_headers(headers);
-        let requested =
-            requested.map_err(|error| Status::new(Code::InvalidArgument, error.to_string()))?;
-        let timeout = self.settings.timeouts.clamp(requested);
-        // A timeout beyond the range of the clock is none.
-        Ok(timeout.and_then(|timeout| Instant::now().checked_add(timeout)))
-    }
 }
 
 impl<B> Service<Request<B>> for Gateway

@@ -8,7 +8,8 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use sockeye::upgrade::OriginPolicy;
 
-use super::{Body, error};
+use super::body::Body;
+use super::error;
 use crate::metadata::exposed_headers;
 use crate::status::{Code, Status};
 

@@ -10,10 +10,10 @@ use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Response};
 use http_body::Frame;
 
-use super::body::{BoxError, RequestBody};
+use super::body::{Body, BoxError, RequestBody};
 use super::call::{Failure, Prepared, Reply};
+use super::inner::Inner;
 use super::messages::{End, Messages};
-use super::{Body, Inner};
 use crate::catalog::{MethodEntry, RouteBody, RouteTarget};
 use crate::protobuf::{Reader, Span, WireError, WireType, put_len_field};
 use crate::status::{Code, Status};

@@ -13,11 +13,12 @@ use http::{HeaderMap, HeaderValue, Method, Response, Version};
 use http_body::Frame;
 use tokio::time::{Sleep, sleep_until};
 
-use super::body::{BoxError, RequestBody};
+use super::body::{Body, BoxError, RequestBody};
 use super::call::Prepared;
+use super::error;
+use super::inner::Inner;
 use super::messages::envelope_error;
 use super::scope::CallScope;
-use super::{Body, Inner, error};
 use crate::catalog::Catalog;
 use crate::deadline::TimeoutForm;
 use crate::dialect::framing::{

@@ -13,9 +13,9 @@ use sockeye::upgrade::PeerAddr;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::builder::Settings;
+use super::inner::Inner;
 use super::lifecycle::InProgress;
-use super::{Body, Inner};
+use super::settings::Settings;
 use crate::metrics;
 use crate::record::{CallRecord, Dialect};
 use crate::status::{Code, Status};
@@ -110,6 +110,29 @@ impl Inner {
         self.scope(dialect, head, None)
     }
 
+    /// Begins a call on a socket, whose scope is in the head from then on.
+    ///
+    /// # Errors
+    /// `unavailable` while the gateway drains, or if too many calls are in progress.
+    pub(super) fn begin_call(
+        &self,
+        dialect: Dialect,
+        method: Option<&PathAndQuery>,
+        head: &mut Parts,
+    ) -> Result<CallScope, Status> {
+        let begun = self.begin(dialect, head);
+        let scope = match &begun {
+            Ok(scope) => scope.clone(),
+            Err(_) => self.unplaced(dialect, head),
+        };
+        scope.set_method(dialect, method);
+        if let Err(status) = &begun {
+            scope.set_code(status.code);
+        }
+        head.extensions.insert(scope);
+        begun
+    }
+
     fn scope(
         &self,
         dialect: Dialect,
@@ -186,7 +209,7 @@ impl CallScope {
     }
 
     /// Notes the head of the response, and adds the headers that the facts of the call ask for.
-    pub(super) fn on_response(&self, response: &mut Response<Body>) {
+    pub(super) fn on_response<B>(&self, response: &mut Response<B>) {
         let mut facts = self.facts();
         let status = response.status();
         facts.http_status = Some(status);

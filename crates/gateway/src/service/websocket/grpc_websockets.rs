@@ -13,16 +13,18 @@ use http_body::Body as _;
 use sockeye::split::{Receiver, Sender};
 use sockeye::{CloseCode, Message, WebSocket};
 
+use super::ends::trailers_only;
+use super::handshake;
 use super::requests::{self, SocketBody};
 use super::single_call::{Stop, first_message, read_requests, run_call};
-use super::{handshake, trailers_only};
 use crate::catalog::Catalog;
 use crate::dialect::framing::{WebSocketMessage, WebSocketRequest, encode_header_frame};
 use crate::dispatch::{MediaType, RequestHead};
 use crate::metadata::Part;
 use crate::record::Dialect;
+use crate::service::error;
+use crate::service::inner::Inner;
 use crate::service::scope::Counters;
-use crate::service::{Inner, error};
 use crate::status::{Code, GRPC_MESSAGE, GRPC_STATUS, GRPC_STATUS_DETAILS_BIN, Status};
 
 /// Serves the call of a socket, and closes the socket after the trailers.

@@ -24,15 +24,16 @@ use sockeye::split::{Receiver, Sender};
 use sockeye::{CloseCode, Message, Utf8Bytes, WebSocket};
 use tokio::time::{Instant, timeout_at};
 
+use super::ends::deadline_exceeded;
 use super::requests::{self, SocketBody};
 use super::single_call::{Stop, first_message, read_requests, run_call};
-use super::{deadline_exceeded, token};
+use super::token;
 use crate::catalog::RouteBody;
 use crate::deadline::TimeoutForm;
 use crate::metadata::Convention;
 use crate::record::Dialect;
-use crate::service::Inner;
 use crate::service::call::{Prepared, Reply};
+use crate::service::inner::Inner;
 use crate::service::json::{JsonCall, JsonMessages};
 use crate::service::scope::Counters;
 use crate::service::transcoder::{RequestWriter, ResponsePrinter, any_to_json};

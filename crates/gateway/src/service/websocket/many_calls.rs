@@ -6,7 +6,7 @@ use sockeye::split::Receiver;
 use sockeye::{CloseCode, Message};
 use tokio::task::JoinSet;
 
-use crate::service::Gateway;
+use crate::service::shared::Shared;
 
 /// A close code and a reason.
 pub(super) type Close = (CloseCode, String);
@@ -28,7 +28,7 @@ pub(super) trait ManyCalls {
 
 /// Serves a socket until the client ends it or breaks a rule, or until the gateway drains and all
 /// calls have ended.
-pub(super) async fn serve(gateway: &Gateway, mut calls: impl ManyCalls, mut receiver: Receiver) {
+pub(super) async fn serve(gateway: &Shared, mut calls: impl ManyCalls, mut receiver: Receiver) {
     let close = run(gateway, &mut calls, &mut receiver).await;
     // Cancels the calls, before the closing handshake may take its time.
     drop(calls);
@@ -39,7 +39,7 @@ pub(super) async fn serve(gateway: &Gateway, mut calls: impl ManyCalls, mut rece
 }
 
 async fn run(
-    gateway: &Gateway,
+    gateway: &Shared,
     calls: &mut impl ManyCalls,
     receiver: &mut Receiver,
 ) -> Option<Close> {

@@ -9,130 +9,42 @@
 //!
 //! `who` is the client's, and the same in all packets of a call: it tells apart calls in progress.
 
-use std::collections::HashMap;
-use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
-use http::uri::PathAndQuery;
 use prost::Message as _;
 use sockeye::split::Sender;
 use sockeye::{CloseCode, Message, WebSocket};
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 
+use super::ends::deadline_exceeded;
+use super::handshake;
 use super::many_calls::{self, Close, ManyCalls};
-use super::{deadline_exceeded, handshake};
 use crate::catalog::MethodEntry;
 use crate::deadline::TimeoutForm;
 use crate::dialect::framing::{Packet, Packets};
 use crate::metadata::Convention;
 use crate::record::Dialect;
 use crate::service::call::{Once, Prepared, Reply, finish_message, message_buffer};
+use crate::service::inner::Inner;
+use crate::service::packet_routes::STATUS;
 use crate::service::scope::CallScope;
-use crate::service::{Gateway, Inner};
+use crate::service::shared::Shared;
 use crate::status::{Code, Status};
 
-/// The type of packets with a status.
-const STATUS: u32 = 0;
-
-/// The methods that packets on WebSockets call, by the type of the packet. The content of a packet
-/// is a message in protobuf's wire format.
-///
-/// A binary message has one packet or several. Each packet is a call of its own: of a unary method,
-/// or of one that responds with a stream. Responses have the type and the `who` of the request.
-/// Packets of type 0 end a call: those with a `google.rpc.Status` end it as failed, and an empty one
-/// is the end of a stream.
-///
-/// Metadata are those of the handshake, by the rules of JSON over HTTP.
-///
-/// ```
-/// use sockeye_gateway::{Gateway, PacketRoutes};
-///
-/// # fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let packets = PacketRoutes::new("/packets").method(7, "chat.Rooms/Join")?;
-/// let gateway = Gateway::builder().packets(packets);
-/// # let _ = gateway;
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Clone, Debug)]
-pub struct PacketRoutes {
-    path: Box<str>,
-    methods: HashMap<u32, PathAndQuery>,
-}
-
-/// The reason why a type of packets cannot call a method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PacketRouteError {
-    /// The type is 0, which is that of a status.
-    Reserved,
-    /// The type has a method already.
-    Duplicate {
-        /// The type.
-        kind: u32,
-    },
-    /// The method is not `package.Service/Method`.
-    Method,
-}
-
-impl PacketRoutes {
-    /// Creates an empty table for WebSockets on a path.
-    pub fn new(path: impl Into<Box<str>>) -> Self {
-        Self { path: path.into(), methods: HashMap::new() }
-    }
-
-    /// Adds a method, `package.Service/Method`, for packets of a type.
-    ///
-    /// # Errors
-    /// [`PacketRouteError`].
-    pub fn method(mut self, kind: u32, method: &str) -> Result<Self, PacketRouteError> {
-        if kind == STATUS {
-            return Err(PacketRouteError::Reserved);
-        }
-        if self.methods.contains_key(&kind) {
-            return Err(PacketRouteError::Duplicate { kind });
-        }
-        let path = format!("/{}", method.trim_start_matches('/'));
-        let path = PathAndQuery::try_from(path).map_err(|_| PacketRouteError::Method)?;
-        if path.query().is_some() || path.path().split('/').count() != 3 {
-            return Err(PacketRouteError::Method);
-        }
-        self.methods.insert(kind, path);
-        Ok(self)
-    }
-
-    /// Returns the path of the WebSockets.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-}
-
-impl fmt::Display for PacketRouteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Reserved => f.write_str("packets of type 0 have a status, and no method"),
-            Self::Duplicate { kind } => write!(f, "packets of type {kind} have a method already"),
-            Self::Method => f.write_str("a method of packets must be package.Service/Method"),
-        }
-    }
-}
-
-impl Error for PacketRouteError {}
-
 /// Serves the packets of a socket until the client ends it or breaks a rule.
-pub(super) async fn serve(gateway: Gateway, head: Parts, socket: WebSocket) {
+pub(super) async fn serve(gateway: Arc<Shared>, head: Parts, socket: WebSocket) {
     let (sender, receiver) = socket.split();
-    let connection = Connection { gateway: gateway.clone(), head, sender, tasks: JoinSet::new() };
+    let tasks = JoinSet::new();
+    let connection = Connection { gateway: Arc::clone(&gateway), head, sender, tasks };
     many_calls::serve(&gateway, connection, receiver).await;
 }
 
 /// The reader of a socket.
 struct Connection {
-    gateway: Gateway,
+    gateway: Arc<Shared>,
     /// The head with which calls begin.
     head: Parts,
     sender: Sender,
@@ -177,7 +89,7 @@ impl Connection {
             return Err(Status::new(Code::ResourceExhausted, message));
         }
         let path = settings.sockets.packets.as_ref();
-        let path = path.and_then(|routes| routes.methods.get(&packet.kind)).ok_or_else(|| {
+        let path = path.and_then(|routes| routes.method_of(packet.kind)).ok_or_else(|| {
             let message = format!("packets of type {} have no method", packet.kind);
             Status::new(Code::Unimplemented, message)
         })?;
@@ -306,21 +218,7 @@ fn status_content(status: &Status) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may panic")]
-
     use super::*;
-
-    #[test]
-    fn a_type_has_one_method() {
-        let routes = PacketRoutes::new("/ws").method(1, "a.S/M").unwrap();
-        let error = |kind, method| routes.clone().method(kind, method).unwrap_err();
-        assert_eq!(error(0, "a.S/M"), PacketRouteError::Reserved);
-        assert_eq!(error(1, "a.S/N"), PacketRouteError::Duplicate { kind: 1 });
-        for method in ["", "M", "a.S/M/N", "a.S/M?q"] {
-            assert_eq!(error(2, method), PacketRouteError::Method);
-        }
-        assert_eq!(routes.methods[&1].path(), "/a.S/M");
-    }
 
     #[test]
     fn a_status_is_empty_for_success() {

@@ -17,13 +17,13 @@ use crate::catalog::MethodEntry;
 use crate::deadline::TimeoutForm;
 use crate::dialect::framing::{CallEnd, CallMessage, INITIAL_CREDIT, ServerFrame};
 use crate::metadata::{Convention, Part};
-use crate::service::Inner;
 use crate::service::call::Reply;
+use crate::service::inner::Inner;
 use crate::service::messages::End;
 use crate::service::scope::{CallScope, Counters};
 use crate::service::transcoder::{ResponsePrinter, any_to_json};
+use crate::service::websocket::ends::{deadline_exceeded, trailers_only};
 use crate::service::websocket::requests::SocketBody;
-use crate::service::websocket::{deadline_exceeded, trailers_only};
 use crate::status::{Code, Status, rest_body};
 
 /// The cost of requests that the upstream has taken before the client gets credit for them. Chosen:

@@ -37,8 +37,8 @@ use crate::dialect::framing::{
 };
 use crate::dispatch::Codec;
 use crate::record::Dialect;
-use crate::service::Gateway;
 use crate::service::call::too_long;
+use crate::service::shared::Shared;
 use crate::service::transcoder::{RequestWriter, ResponsePrinter};
 use crate::status::{Code, Status};
 use call::{Output, RunningCall};
@@ -51,10 +51,10 @@ const PROTOCOL_CLOSE: u16 = 4400;
 const MAX_TIMEOUT_MILLIS: u64 = 9_999_999_999;
 
 /// Serves the calls of a socket until the client ends it or breaks a rule.
-pub(super) async fn serve(gateway: Gateway, head: Parts, socket: WebSocket) {
+pub(super) async fn serve(gateway: Arc<Shared>, head: Parts, socket: WebSocket) {
     let (sender, receiver) = socket.split();
     let connection = Connection {
-        gateway: gateway.clone(),
+        gateway: Arc::clone(&gateway),
         head,
         auth: HeaderMap::new(),
         sender,
@@ -67,7 +67,7 @@ pub(super) async fn serve(gateway: Gateway, head: Parts, socket: WebSocket) {
 
 /// The reader of a socket.
 struct Connection {
-    gateway: Gateway,
+    gateway: Arc<Shared>,
     /// The head with which calls begin.
     head: Parts,
     /// The metadata of `auth`.
