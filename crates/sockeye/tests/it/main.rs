@@ -49,6 +49,7 @@ mod certificates_come_from_pem;
 mod connections_have_spans;
 mod credentials_are_sent_where_they_are_asked_for;
 mod every_backend_serves_alike;
+mod example_programs;
 mod foreign;
 mod frames_are_forwarded_as_they_come;
 mod frames_sent_with_the_request_are_not_lost;
