@@ -2,6 +2,7 @@
 
 mod filters;
 mod keys;
+mod members;
 mod memberships;
 mod pages;
 mod room;

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use crate::core::RoomName;
-use crate::core::capacity::shrink;
 use crate::core::filter::Filter;
 
 use super::MemberKey;
 use super::filters::Filters;
+use super::members::Members;
 
 /// A room with its members. Those with a filter stand first, in the order of `filters`:
 ///
@@ -18,7 +18,7 @@ use super::filters::Filters;
 #[derive(Debug)]
 pub(super) struct Room {
     pub(super) name: RoomName,
-    members: Vec<MemberKey>,
+    members: Members,
     /// Not empty.
     filters: Option<Box<Filters>>,
 }
@@ -28,15 +28,16 @@ pub(super) type Moved = [Option<(MemberKey, u32)>; 2];
 
 impl Room {
     pub(super) const fn new(name: RoomName) -> Self {
-        Self { name, members: Vec::new(), filters: None }
+        Self { name, members: Members::new(), filters: None }
     }
 
+    #[inline]
     pub(super) fn members(&self) -> &[MemberKey] {
-        &self.members
+        self.members.as_slice()
     }
 
     pub(super) fn members_without_filter(&self) -> &[MemberKey] {
-        &self.members[self.filtered()..]
+        &self.members()[self.filtered()..]
     }
 
     /// Returns the members with a filter, and whether it matches.
@@ -45,7 +46,7 @@ impl Room {
         tags: &[(Box<str>, Box<str>)],
     ) -> impl Iterator<Item = (MemberKey, bool)> + use<'_> {
         let verdicts = self.filters.as_ref().map(|filters| filters.verdicts(tags));
-        self.members.iter().copied().zip(verdicts.into_iter().flatten())
+        self.members().iter().copied().zip(verdicts.into_iter().flatten())
     }
 
     pub(super) fn filter(&self, place: u32) -> Option<&Arc<Filter>> {
@@ -60,7 +61,7 @@ impl Room {
     /// Adds a member without filter and returns its place.
     pub(super) fn push(&mut self, member: MemberKey) -> u32 {
         self.members.push(member);
-        as_place(self.members.len() - 1)
+        as_place(self.members().len() - 1)
     }
 
     /// Removes the member at a place.
@@ -68,9 +69,7 @@ impl Room {
         let place = place as usize;
         let hole = self.remove_filter(place);
         self.members.swap_remove(hole);
-        let moved = [self.moved(place, hole != place), self.moved(hole, true)];
-        shrink(&mut self.members);
-        moved
+        [self.moved(place, hole != place), self.moved(hole, true)]
     }
 
     /// Gives the member at a place a filter, or removes the one it has.
@@ -112,7 +111,7 @@ impl Room {
     }
 
     fn moved(&self, place: usize, moved: bool) -> Option<(MemberKey, u32)> {
-        let member = self.members.get(place).filter(|_| moved)?;
+        let member = self.members().get(place).filter(|_| moved)?;
         Some((*member, as_place(place)))
     }
 }
