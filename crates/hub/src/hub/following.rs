@@ -195,7 +195,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
     /// Tells all members of a room on this node that publications are missing.
     fn notify_gap(self: &Arc<Self>, rooms: &mut Rooms, room: &RoomName, gap: Gap) {
         let Some(key) = rooms.topics.room(room.as_str()) else { return };
-        let Some(state) = rooms.states.get_mut(Some(key), room) else { return };
+        let Some(state) = rooms.states.occupied_mut(key) else { return };
         for recovery in state.recoveries_mut() {
             recovery.catch_up.on_gap(gap.position);
             recovery.input.notify_one();

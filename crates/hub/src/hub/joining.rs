@@ -4,13 +4,14 @@ use std::time::Instant;
 use sockeye::Prepared;
 use tokio::sync::oneshot;
 
-use super::room_states::Subscription;
+use super::room_states::{RoomState, Subscription};
 use super::rooms::Turn;
 use super::{JoinNotice, JoinReply, RoomOptions, Rooms, Shared};
 use crate::bus::BusError;
 use crate::core::continuity::Chain;
 use crate::core::history::Entry;
-use crate::core::{Position, RoomName};
+use crate::core::topics::HashedName;
+use crate::core::{Position, RoomKey, RoomName};
 use crate::encoder::Delivery;
 use crate::error::{HubError, Result};
 use crate::join::{JoinOptions, JoinTerms, Joined, Recovered};
@@ -23,9 +24,16 @@ const SUBSCRIBE_ATTEMPTS: usize = 3;
 /// A join in progress: keeps the state of its room.
 struct Pin<'a, S> {
     hub: &'a Shared<S>,
-    room: &'a RoomName,
+    room: HashedName<'a>,
     options: Arc<RoomOptions>,
     turn: Turn,
+}
+
+/// The request of a session to join a room.
+struct JoinRequest {
+    options: JoinOptions,
+    terms: JoinTerms,
+    reply: Option<JoinReply>,
 }
 
 /// The result of [`Shared::enter`].
@@ -82,23 +90,29 @@ impl<S: Send + Sync + 'static> Shared<S> {
         terms: JoinTerms,
         reply: Option<JoinReply>,
     ) -> Result<Joined> {
+        let request = JoinRequest { options, terms, reply };
         let entered = 'entered: {
             // A room that the session may not join costs the bus nothing.
             if session.is_over() {
                 return Err(HubError::Closed);
             }
-            {
+            let (room, pinned) = {
                 let mut rooms = self.rooms();
-                if rooms.is_subscribed(room) {
-                    break 'entered self.enter(&mut rooms, session, room, options, terms, reply)?;
+                let room = rooms.hashed(room);
+                let key = rooms.topics.find(room);
+                let state = rooms.states.get(key, room);
+                if state.is_some_and(RoomState::is_subscribed) {
+                    break 'entered self.enter(&mut rooms, session, room, key, request)?;
                 }
-                rooms.topics.check_join(session.member(), room)?;
-            }
-            let pin = self.pin(room)?;
-            check_from(&options, &pin.options, room)?;
+                rooms.topics.check_found(session.member(), key)?;
+                (room, rooms.pin_known(room))
+            };
+            let pin = self.pin(room, pinned)?;
+            check_from(&request.options, &pin.options, room.name())?;
             self.subscribe(&pin).await?;
             let mut rooms = self.rooms();
-            self.enter(&mut rooms, session, room, options, terms, reply)?
+            let key = rooms.topics.find(room);
+            self.enter(&mut rooms, session, room, key, request)?
         };
         match entered {
             Entered::Joined(joined) => Ok(joined),
@@ -106,27 +120,27 @@ impl<S: Send + Sync + 'static> Shared<S> {
         }
     }
 
-    /// Adds a session to a room that this node is subscribed to.
+    /// Adds a session to a room that this node is subscribed to, and whose key is `key` if it is
+    /// occupied.
     fn enter(
         self: &Arc<Self>,
         rooms: &mut Rooms,
         session: &Arc<SessionShared<S>>,
-        room: &RoomName,
-        options: JoinOptions,
-        terms: JoinTerms,
-        reply: Option<JoinReply>,
+        name: HashedName<'_>,
+        key: Option<RoomKey>,
+        JoinRequest { options, terms, reply }: JoinRequest,
     ) -> Result<Entered> {
         // A session that ends is marked first, then leaves its rooms: it cannot stay in this one.
         if session.is_over() {
             return Err(HubError::Closed);
         }
+        let room = name.name();
         // The room is subscribed to.
-        let key = rooms.key(room);
-        let state = rooms.states.get(key, room).ok_or(HubError::Closed)?;
+        let state = rooms.states.get(key, name).ok_or(HubError::Closed)?;
         check_from(&options, &state.options, room)?;
         let has_presence = state.options.presence;
         let position = state.chain().and_then(Chain::position);
-        let entered = rooms.join(session.member(), room, key)?;
+        let entered = rooms.join(session.member(), name, key)?;
         let already = entered.already;
         let joined = Joined { position, recovery: Recovered::NotAsked, already };
         if already {
@@ -193,31 +207,46 @@ impl<S: Send + Sync + 'static> Shared<S> {
         }
     }
 
-    fn pin<'a>(&'a self, room: &'a RoomName) -> Result<Pin<'a, S>> {
-        let options = self.options(room)?;
-        let (options, turn) = self.rooms().pin(room, options);
+    /// Keeps the state of a room, which is created unless it is `pinned` already.
+    fn pin<'a>(
+        &'a self,
+        room: HashedName<'a>,
+        pinned: Option<(Arc<RoomOptions>, Turn)>,
+    ) -> Result<Pin<'a, S>> {
+        let (options, turn) = if let Some(pinned) = pinned {
+            pinned
+        } else {
+            let options = self.new_options(room.name())?;
+            self.rooms().pin(room, options)
+        };
         Ok(Pin { hub: self, room, options, turn })
     }
 
     /// Subscribes this node to the room, unless it is subscribed.
     async fn subscribe(self: &Arc<Self>, pin: &Pin<'_, S>) -> Result<()> {
         let _turn = pin.turn.lock().await;
-        if self.rooms().is_subscribed(pin.room) {
-            return Ok(());
+        let room = pin.room.name();
+        if let Some(state) = self.rooms().find_state_mut(pin.room) {
+            if state.is_subscribed() {
+                return Ok(());
+            }
+            // If the bus fails, or this future is dropped, nobody knows whether the node is
+            // subscribed.
+            state.subscription = Subscription::Unknown;
         }
-        // If the bus fails, or this future is dropped, nobody knows whether the node is subscribed.
-        self.set_subscription(pin.room, Subscription::Unknown);
         let Some(retention) = &pin.options.retention else {
-            self.bus.subscribe(pin.room, None).await?;
-            self.set_subscription(pin.room, Subscription::Active);
+            self.bus.subscribe(room, None).await?;
+            if let Some(state) = self.rooms().find_state_mut(pin.room) {
+                state.subscription = Subscription::Active;
+            }
             return Ok(());
         };
         for _ in 0..SUBSCRIBE_ATTEMPTS {
             // The chain follows the room before the bus does, so that nothing is lost in between.
-            let token = self.rooms().follow(pin.room, Instant::now());
-            let subscribed = self.bus.subscribe(pin.room, Some(retention)).await;
+            let token = self.rooms().follow(room, Instant::now());
+            let subscribed = self.bus.subscribe(room, Some(retention)).await;
             let mut rooms = self.rooms();
-            let Some(state) = rooms.state_mut(pin.room) else { return Ok(()) };
+            let Some(state) = rooms.find_state_mut(pin.room) else { return Ok(()) };
             let (Some(chain), Ok(Some(top))) = (state.chain_mut(), &subscribed) else {
                 state.set_chain(None);
                 return Err(subscribed.err().unwrap_or(BusError::Down).into());
@@ -235,20 +264,14 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 chain.suspect(Instant::now());
             }
             let at = chain.next_timeout();
-            rooms.check_at(at, pin.room.clone());
-            self.carry_out_chain(&mut rooms, pin.room, Some(*top), output);
-            if let Some(state) = rooms.state_mut(pin.room) {
+            rooms.check_at(at, room.clone());
+            self.carry_out_chain(&mut rooms, room, Some(*top), output);
+            if let Some(state) = rooms.find_state_mut(pin.room) {
                 state.subscription = Subscription::Active;
             }
             return Ok(());
         }
         Err(BusError::Down.into())
-    }
-
-    fn set_subscription(&self, room: &RoomName, subscription: Subscription) {
-        if let Some(state) = self.rooms().state_mut(room) {
-            state.subscription = subscription;
-        }
     }
 
     /// Makes a session leave a room, and tells the client. Returns whether it was in the room.
@@ -267,17 +290,22 @@ impl<S: Send + Sync + 'static> Shared<S> {
     /// Ends the subscriptions to rooms that are not used any more.
     pub(super) async fn unsubscribe_unused(&self) {
         let unused = self.rooms().take_unused();
-        for room in unused {
-            let Some((options, turn)) = self.rooms().pin_known(&room) else { continue };
-            let pin = Pin { hub: self, room: &room, options, turn };
+        for name in unused {
+            let (room, pinned) = {
+                let mut rooms = self.rooms();
+                let room = rooms.hashed(&name);
+                (room, rooms.pin_known(room))
+            };
+            let Some((options, turn)) = pinned else { continue };
+            let pin = Pin { hub: self, room, options, turn };
             // A join in progress waits for its turn, and subscribes again.
             let _turn = pin.turn.lock().await;
-            let Some(subscription) = self.rooms().end_subscription(&room) else { continue };
+            let Some(subscription) = self.rooms().end_subscription(room) else { continue };
             if subscription != Subscription::None {
                 // If the bus fails, publications of the room are received and dropped.
-                let _ = self.bus.unsubscribe(&room).await;
+                let _ = self.bus.unsubscribe(&name).await;
             }
-            self.rooms().forget(&room);
+            self.rooms().forget(room);
         }
     }
 }

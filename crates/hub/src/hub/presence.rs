@@ -74,7 +74,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
         let mut rooms = self.rooms();
         let Rooms { topics, states, quiet, .. } = &mut *rooms;
         let Some(room) = topics.room(name.as_str()) else { return };
-        let Some(state) = states.get_mut(Some(room), name) else { return };
+        let Some(state) = states.occupied_mut(room) else { return };
         let mut encoded = Encoded::new(&self.panics, |encoder| encoder.presence(name, diff));
         let registry = self.registry();
         for member in topics.members(room) {

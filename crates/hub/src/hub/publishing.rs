@@ -82,7 +82,7 @@ impl<S> Shared<S> {
         self.new_options(room)
     }
 
-    fn new_options(&self, room: &RoomName) -> Result<Arc<RoomOptions>> {
+    pub(super) fn new_options(&self, room: &RoomName) -> Result<Arc<RoomOptions>> {
         let call = || (self.config.room_options)(room);
         let options = self.panics.contain("the function of the rooms' properties", call);
         options.map(Arc::new).ok_or(HubError::Panicked)

@@ -85,8 +85,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
         reply: Option<JoinReply>,
         outcome: Option<oneshot::Sender<Joined>>,
     ) {
-        let key = rooms.key(room);
-        let state = rooms.states.get_mut(key, room);
+        let state = rooms.state_mut(room);
         let Some(history) = state.and_then(|state| state.history.as_mut()) else { return };
         let Some(live) = history.chain.as_ref().and_then(Chain::position) else { return };
         let catch_up = CatchUp::new(from, live, self.config.catch_up);
@@ -201,8 +200,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
                     return Progress::Ended;
                 }
             }
-            let key = rooms.key(room);
-            let state = rooms.states.get_mut(key, room);
+            let state = rooms.state_mut(room);
             let Some(history) = state.and_then(|state| state.history.as_mut()) else {
                 return Progress::Ended;
             };
@@ -250,7 +248,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
     ) {
         let Rooms { topics, states, .. } = rooms;
         let Some(room) = topics.room(name.as_str()) else { return };
-        let Some(state) = states.get_mut(Some(room), name) else { return };
+        let Some(state) = states.occupied_mut(room) else { return };
         let Some(history) = &mut state.history else { return };
         let filter = topics.filter(session.member(), room);
         for entry in entries {

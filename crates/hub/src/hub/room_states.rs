@@ -8,7 +8,7 @@ use super::recovery::Recovery;
 use super::rooms::PAGE;
 use crate::core::capacity::is_wasteful;
 use crate::core::continuity::{Chain, ReadShare};
-use crate::core::topics::{MemberKey, Pages, Topics};
+use crate::core::topics::{HashedName, MemberKey, NameMap, Pages, Topics};
 use crate::core::{RoomKey, RoomName};
 
 /// The states of rooms. That of a room with members is found by the room's key, so that it needs
@@ -17,7 +17,7 @@ use crate::core::{RoomKey, RoomName};
 pub(super) struct RoomStates {
     occupied: Pages<RoomState>,
     /// The states of rooms without members: a join is in progress, or the node is still subscribed.
-    vacant: HashMap<RoomName, RoomState>,
+    vacant: NameMap<RoomState>,
 }
 
 /// The state of a room beside its members.
@@ -69,6 +69,12 @@ impl RoomState {
         Self { options, history, subscription: Subscription::None }
     }
 
+    /// Returns whether this node is subscribed to the room. It stays so while the room has members
+    /// or is pinned.
+    pub(super) fn is_subscribed(&self) -> bool {
+        self.subscription == Subscription::Active
+    }
+
     pub(super) fn chain(&self) -> Option<&Chain> {
         self.history.as_ref()?.chain.as_ref()
     }
@@ -113,13 +119,23 @@ impl RoomHistory {
 
 impl RoomStates {
     pub(super) fn new() -> Self {
-        Self { occupied: Pages::new(), vacant: HashMap::new() }
+        Self { occupied: Pages::new(), vacant: NameMap::new() }
+    }
+
+    /// Returns the state of a room with members.
+    pub(super) fn occupied(&self, key: RoomKey) -> Option<&RoomState> {
+        self.occupied.get(key.0)
+    }
+
+    /// Returns the state of a room with members.
+    pub(super) fn occupied_mut(&mut self, key: RoomKey) -> Option<&mut RoomState> {
+        self.occupied.get_mut(key.0)
     }
 
     /// Returns the state of a room with the given key, or of a room without members.
-    pub(super) fn get(&self, key: Option<RoomKey>, room: &RoomName) -> Option<&RoomState> {
+    pub(super) fn get(&self, key: Option<RoomKey>, room: HashedName<'_>) -> Option<&RoomState> {
         match key {
-            Some(key) => self.occupied.get(key.0),
+            Some(key) => self.occupied(key),
             None => self.vacant.get(room),
         }
     }
@@ -128,43 +144,39 @@ impl RoomStates {
     pub(super) fn get_mut(
         &mut self,
         key: Option<RoomKey>,
-        room: &RoomName,
+        room: HashedName<'_>,
     ) -> Option<&mut RoomState> {
         match key {
-            Some(key) => self.occupied.get_mut(key.0),
+            Some(key) => self.occupied_mut(key),
             None => self.vacant.get_mut(room),
         }
     }
 
-    /// Adds the state of a room without members.
-    pub(super) fn insert(&mut self, room: RoomName, state: RoomState) {
-        self.vacant.insert(room, state);
+    /// Adds the state of a room without members that has none.
+    pub(super) fn insert(&mut self, room: HashedName<'_>, state: RoomState) {
+        self.vacant.insert_unique(room, state);
     }
 
-    pub(super) fn is_vacant(&self, room: &RoomName) -> bool {
-        self.vacant.contains_key(room)
+    pub(super) fn is_vacant(&self, room: HashedName<'_>) -> bool {
+        self.vacant.contains(room)
     }
 
     /// Removes the state of a room without members.
-    pub(super) fn remove(&mut self, room: &RoomName) -> Option<RoomState> {
-        let state = self.vacant.remove(room);
-        if is_wasteful(self.vacant.len(), self.vacant.capacity()) {
-            self.vacant.shrink_to(self.vacant.len() * 2);
-        }
-        state
+    pub(super) fn remove(&mut self, room: HashedName<'_>) -> Option<RoomState> {
+        self.vacant.remove(room)
     }
 
     /// Moves the state of a room that has got its first member, and its key.
-    pub(super) fn occupy(&mut self, room: &RoomName, key: RoomKey) {
+    pub(super) fn occupy(&mut self, room: HashedName<'_>, key: RoomKey) {
         if let Some(state) = self.remove(room) {
             self.occupied.insert(key.0, state);
         }
     }
 
     /// Moves the state of a room that has lost its last member, and its key.
-    pub(super) fn vacate(&mut self, room: &RoomName, key: RoomKey) {
+    pub(super) fn vacate(&mut self, room: HashedName<'_>, key: RoomKey) {
         if let Some(state) = self.occupied.remove(key.0) {
-            self.vacant.insert(room.clone(), state);
+            self.vacant.insert_unique(room, state);
         }
     }
 
@@ -176,7 +188,7 @@ impl RoomStates {
         let occupied = self.occupied.iter_mut();
         let occupied =
             occupied.filter_map(|(key, state)| Some((topics.name(RoomKey(key))?, state)));
-        occupied.chain(&mut self.vacant)
+        occupied.chain(self.vacant.iter_mut())
     }
 }
 

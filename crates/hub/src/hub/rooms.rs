@@ -2,7 +2,7 @@ use std::cmp::Reverse;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,10 +14,11 @@ use super::filters::ForcedFilters;
 use super::questions::Questions;
 use super::room_options::SharedOptions;
 use super::room_states::{QuietMembers, RoomState, RoomStates, Subscription};
-use crate::core::capacity::is_wasteful;
 use crate::core::continuity::{Ask, Chain, ChainConfig};
 use crate::core::history::Limit;
-use crate::core::topics::{JoinError, Joined, Left, Limits, MemberKey, Topics};
+use crate::core::topics::{
+    HashedName, JoinError, Joined, Left, Limits, MemberKey, NameMap, Topics,
+};
 use crate::core::{Position, RoomKey, RoomName};
 use crate::random;
 
@@ -35,7 +36,7 @@ pub(crate) struct Rooms {
     pub(super) topics: Topics,
     pub(super) states: RoomStates,
     /// The rooms that joins in progress keep.
-    joining: HashMap<RoomName, Joining>,
+    joining: NameMap<Joining>,
     options: SharedOptions,
     /// The number of recoveries in all rooms.
     pub(super) recoveries: usize,
@@ -51,7 +52,7 @@ pub(crate) struct Rooms {
 }
 
 /// The joins of one room in progress, and the task that unsubscribes from it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Joining {
     turn: Turn,
     pins: usize,
@@ -73,7 +74,7 @@ impl Rooms {
         Self {
             topics: Topics::new(limits),
             states: RoomStates::new(),
-            joining: HashMap::new(),
+            joining: NameMap::new(),
             options: SharedOptions::default(),
             recoveries: 0,
             quiet: QuietMembers::default(),
@@ -95,18 +96,31 @@ impl Rooms {
         self.key(room).is_some_and(|key| self.topics.contains(member, key))
     }
 
+    /// Returns a name with its hash, which several searches take.
+    pub(super) fn hashed<'a>(&self, room: &'a RoomName) -> HashedName<'a> {
+        self.topics.hashed(room)
+    }
+
     pub(super) fn state(&self, room: &RoomName) -> Option<&RoomState> {
-        self.states.get(self.key(room), room)
+        self.find_state(self.hashed(room))
+    }
+
+    fn find_state(&self, room: HashedName<'_>) -> Option<&RoomState> {
+        self.states.get(self.topics.find(room), room)
+    }
+
+    pub(super) fn find_state_mut(&mut self, room: HashedName<'_>) -> Option<&mut RoomState> {
+        self.states.get_mut(self.topics.find(room), room)
     }
 
     /// Returns the key and the state of an occupied room.
     pub(super) fn occupied(&self, room: &RoomName) -> Option<(RoomKey, &RoomState)> {
         let key = self.key(room)?;
-        Some((key, self.states.get(Some(key), room)?))
+        Some((key, self.states.occupied(key)?))
     }
 
     pub(super) fn state_mut(&mut self, room: &RoomName) -> Option<&mut RoomState> {
-        self.states.get_mut(self.topics.room(room.as_str()), room)
+        self.find_state_mut(self.hashed(room))
     }
 
     /// Returns the position of the last publication that the members of a room have received.
@@ -225,62 +239,57 @@ impl Rooms {
     /// there is none. Returns the room's options and turn.
     pub(super) fn pin(
         &mut self,
-        room: &RoomName,
+        room: HashedName<'_>,
         options: Arc<RoomOptions>,
     ) -> (Arc<RoomOptions>, Turn) {
-        if self.state(room).is_none() {
-            let options = self.options.share(options);
-            self.states.insert(room.clone(), RoomState::new(options));
+        if let Some(pinned) = self.pin_known(room) {
+            return pinned;
         }
-        self.pin_known(room).expect("the room has a state")
+        let options = self.options.share(options);
+        self.states.insert(room, RoomState::new(options.clone()));
+        (options, self.add_pin(room))
     }
 
     /// Keeps the state of a room like [`pin`](Self::pin), if there is one.
-    pub(super) fn pin_known(&mut self, room: &RoomName) -> Option<(Arc<RoomOptions>, Turn)> {
-        let options = self.state(room)?.options.clone();
-        let joining = self.joining.entry(room.clone());
-        let joining = joining.or_insert_with(|| Joining { turn: Turn::default(), pins: 0 });
-        joining.pins += 1;
-        Some((options, joining.turn.clone()))
+    pub(super) fn pin_known(&mut self, room: HashedName<'_>) -> Option<(Arc<RoomOptions>, Turn)> {
+        let options = self.find_state(room)?.options.clone();
+        Some((options, self.add_pin(room)))
     }
 
-    pub(super) fn unpin(&mut self, room: &RoomName) {
+    fn add_pin(&mut self, room: HashedName<'_>) -> Turn {
+        let joining = self.joining.get_or_default(room);
+        joining.pins += 1;
+        joining.turn.clone()
+    }
+
+    pub(super) fn unpin(&mut self, room: HashedName<'_>) {
         let Some(joining) = self.joining.get_mut(room) else { return };
         joining.pins -= 1;
         if joining.pins == 0 {
             self.joining.remove(room);
-            if is_wasteful(self.joining.len(), self.joining.capacity()) {
-                self.joining.shrink_to(self.joining.len() * 2);
-            }
             self.note_unused(room);
         }
     }
 
-    /// Returns whether this node is subscribed to a room. It stays so while the room has members or
-    /// is pinned.
-    pub(super) fn is_subscribed(&self, room: &RoomName) -> bool {
-        self.state(room).is_some_and(|state| state.subscription == Subscription::Active)
-    }
-
     /// Ends the subscription to a room that is pinned by the caller only and has no members.
     /// Returns the former subscription, or `None` if the room is in use.
-    pub(super) fn end_subscription(&mut self, room: &RoomName) -> Option<Subscription> {
+    pub(super) fn end_subscription(&mut self, room: HashedName<'_>) -> Option<Subscription> {
         if !self.is_only_pinned_once(room) {
             return None;
         }
-        let state = self.state_mut(room)?;
+        let state = self.find_state_mut(room)?;
         state.set_chain(None);
         Some(mem::take(&mut state.subscription))
     }
 
     /// Removes the state of a room that is pinned by the caller only and has no members.
-    pub(super) fn forget(&mut self, room: &RoomName) {
+    pub(super) fn forget(&mut self, room: HashedName<'_>) {
         if self.is_only_pinned_once(room) {
             self.states.remove(room);
         }
     }
 
-    fn is_only_pinned_once(&self, room: &RoomName) -> bool {
+    fn is_only_pinned_once(&self, room: HashedName<'_>) -> bool {
         self.states.is_vacant(room)
             && self.joining.get(room).is_none_or(|joining| joining.pins == 1)
     }
@@ -304,7 +313,7 @@ impl Rooms {
     pub(super) fn join(
         &mut self,
         member: MemberKey,
-        room: &RoomName,
+        room: HashedName<'_>,
         key: Option<RoomKey>,
     ) -> Result<Joined, JoinError> {
         let joined = self.topics.join_found(member, room, key)?;
@@ -316,14 +325,15 @@ impl Rooms {
 
     /// Removes a member from a room. Returns whether it was in the room.
     pub(super) fn leave(&mut self, member: MemberKey, room: &RoomName) -> bool {
-        let Some(key) = self.key(room) else { return false };
-        self.cancel_recovery(member, key, room);
+        let hashed = self.hashed(room);
+        let Some(key) = self.topics.find(hashed) else { return false };
+        self.cancel_recovery(member, key);
         self.quiet.remove(member, key);
         self.forced.remove(member, key);
         match self.topics.leave(member, key) {
             Left::NotMember => return false,
             Left::Occupied => {}
-            Left::Emptied(_) => self.on_emptied(key, room),
+            Left::Emptied(_) => self.on_emptied(key, hashed),
         }
         true
     }
@@ -331,10 +341,8 @@ impl Rooms {
     /// Removes a member from all its rooms.
     pub(super) fn leave_all(&mut self, member: MemberKey) {
         if self.recoveries > 0 {
-            for room in self.rooms_of(member) {
-                if let Some(key) = self.key(&room) {
-                    self.cancel_recovery(member, key, &room);
-                }
+            for room in self.topics.rooms(member).collect::<Vec<_>>() {
+                self.cancel_recovery(member, room);
             }
         }
         if !self.forced.is_empty() || !self.quiet.is_empty() {
@@ -344,17 +352,17 @@ impl Rooms {
             }
         }
         for (key, room) in self.topics.leave_all(member) {
-            self.on_emptied(key, &room);
+            self.on_emptied(key, self.hashed(&room));
         }
     }
 
-    fn on_emptied(&mut self, key: RoomKey, room: &RoomName) {
+    fn on_emptied(&mut self, key: RoomKey, room: HashedName<'_>) {
         self.states.vacate(room, key);
         self.note_unused(room);
     }
 
-    fn cancel_recovery(&mut self, member: MemberKey, key: RoomKey, room: &RoomName) {
-        let state = self.states.get_mut(Some(key), room);
+    fn cancel_recovery(&mut self, member: MemberKey, room: RoomKey) {
+        let state = self.states.occupied_mut(room);
         let Some(history) = state.and_then(|state| state.history.as_mut()) else { return };
         if let Some(recovery) = history.remove_recovery(member) {
             self.recoveries -= 1;
@@ -364,9 +372,9 @@ impl Rooms {
     }
 
     /// Notes a room that has neither members here nor joins in progress.
-    fn note_unused(&mut self, room: &RoomName) {
-        if self.states.is_vacant(room) && !self.joining.contains_key(room) {
-            self.unused.push(room.clone());
+    fn note_unused(&mut self, room: HashedName<'_>) {
+        if self.states.is_vacant(room) && !self.joining.contains(room) {
+            self.unused.push(room.name().clone());
             self.work.notify_one();
         }
     }

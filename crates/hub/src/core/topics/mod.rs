@@ -4,6 +4,7 @@ mod filters;
 mod keys;
 mod members;
 mod memberships;
+mod names;
 mod pages;
 mod room;
 mod room_slab;
@@ -15,13 +16,12 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use hashbrown::HashTable;
-
 use super::filter::Filter;
 use super::{RoomKey, RoomName};
 
 pub use keys::MemberKey;
 use memberships::{Membership, Memberships};
+pub(crate) use names::{HashedName, NameMap};
 pub(crate) use pages::Pages;
 use room::{Moved, Room};
 use room_slab::RoomSlab;
@@ -63,7 +63,7 @@ pub struct Topics {
     limits: Limits,
     /// Hashes with a random key, as clients choose the names of rooms. No result depends on it.
     hasher: RandomState,
-    names: HashTable<NameEntry>,
+    names: NameMap<RoomKey>,
     rooms: RoomSlab,
     members: Pages<Memberships>,
     member_count: usize,
@@ -113,23 +113,13 @@ pub struct Counts {
     pub memberships: usize,
 }
 
-/// A room's key by its name. The hash is kept, so that growing the table does not read the names,
-/// and the name, which the room has too, so that a search does not wait for the room's memory
-/// first.
-#[derive(Debug)]
-struct NameEntry {
-    hash: u32,
-    room: RoomKey,
-    name: RoomName,
-}
-
 impl Topics {
     /// Creates an empty structure with limits.
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
             hasher: RandomState::new(),
-            names: HashTable::new(),
+            names: NameMap::new(),
             rooms: RoomSlab::new(),
             members: Pages::new(),
             member_count: 0,
@@ -142,25 +132,22 @@ impl Topics {
     /// # Errors
     /// When the join would exceed the [`Limits`]; nothing has changed then.
     pub fn join(&mut self, member: MemberKey, name: &RoomName) -> Result<Joined, JoinError> {
-        self.join_found(member, name, self.room(name.as_str()))
+        let name = self.hashed(name);
+        self.join_found(member, name, self.find(name))
     }
 
     /// Adds a member to a room like [`join`](Self::join). `occupied` is the room's key, as
-    /// [`room`](Self::room) returns it.
+    /// [`find`](Self::find) returns it.
     pub(crate) fn join_found(
         &mut self,
         member: MemberKey,
-        name: &RoomName,
+        name: HashedName<'_>,
         occupied: Option<RoomKey>,
     ) -> Result<Joined, JoinError> {
-        if let Some(room) = occupied.filter(|&room| self.contains(member, room)) {
+        if let Some(room) = self.check_found(member, occupied)? {
             return Ok(Joined { room, first_in_room: false, already: true });
         }
-        self.check_limits(member, occupied)?;
-        let key = match occupied {
-            Some(room) => room,
-            None => self.create_room(name),
-        };
+        let key = occupied.unwrap_or_else(|| self.create_room(name));
         let membership = Membership { room: key, place: self.push(member, key) };
         let memberships = self.members.get_or_default(member.0);
         self.member_count += usize::from(memberships.entries().is_empty());
@@ -174,23 +161,30 @@ impl Topics {
     /// # Errors
     /// Same as [`join`](Self::join).
     pub fn check_join(&self, member: MemberKey, name: &RoomName) -> Result<(), JoinError> {
-        let occupied = self.room(name.as_str());
-        if occupied.is_some_and(|room| self.contains(member, room)) {
-            return Ok(());
-        }
-        self.check_limits(member, occupied)
+        self.check_found(member, self.room(name.as_str())).map(drop)
     }
 
-    /// Checks the limits for a member that is not in a room, which is `occupied` or empty.
-    fn check_limits(&self, member: MemberKey, occupied: Option<RoomKey>) -> Result<(), JoinError> {
+    /// Checks whether a member may join a room, which is `occupied` or empty. Returns the room if
+    /// the member is in it.
+    pub(crate) fn check_found(
+        &self,
+        member: MemberKey,
+        occupied: Option<RoomKey>,
+    ) -> Result<Option<RoomKey>, JoinError> {
         let Limits { rooms, rooms_per_member } = self.limits;
-        if self.rooms(member).len() >= rooms_per_member as usize {
+        let memberships = self.members.get(member.0);
+        let length = memberships.map_or(0, |memberships| memberships.entries().len());
+        let place = |room| memberships?.place(room, &self.hasher);
+        if let Some(room) = occupied.filter(|&room| place(room).is_some()) {
+            return Ok(Some(room));
+        }
+        if length >= rooms_per_member as usize {
             return Err(JoinError::RoomsPerMember { limit: rooms_per_member });
         }
         if occupied.is_none() && self.rooms.len() >= rooms as usize {
             return Err(JoinError::Rooms { limit: rooms });
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Removes a member from a room.
@@ -243,9 +237,17 @@ impl Topics {
 
     /// Returns the key of an occupied room.
     pub fn room(&self, name: &str) -> Option<RoomKey> {
-        let hash = self.hash(name);
-        let matches = |entry: &NameEntry| entry.hash == hash && entry.name.as_str() == name;
-        self.names.find(widen(hash), matches).map(|entry| entry.room)
+        self.names.find(name, self.hash(name)).copied()
+    }
+
+    /// Returns a name with its hash, for [`find`](Self::find) and for [`NameMap`]s.
+    pub(crate) fn hashed<'a>(&self, name: &'a RoomName) -> HashedName<'a> {
+        HashedName::new(name, self.hash(name.as_str()))
+    }
+
+    /// Returns the key of an occupied room like [`room`](Self::room).
+    pub(crate) fn find(&self, name: HashedName<'_>) -> Option<RoomKey> {
+        self.names.get(name).copied()
     }
 
     /// Returns the name of an occupied room.
@@ -309,11 +311,9 @@ impl Topics {
         room.expect("the table of names has occupied rooms only").push(member)
     }
 
-    fn create_room(&mut self, name: &RoomName) -> RoomKey {
-        let room = self.rooms.insert(Room::new(name.clone()));
-        let hash = self.hash(name.as_str());
-        let entry = NameEntry { hash, room, name: name.clone() };
-        self.names.insert_unique(widen(hash), entry, |entry| widen(entry.hash));
+    fn create_room(&mut self, name: HashedName<'_>) -> RoomKey {
+        let room = self.rooms.insert(Room::new(name.name().clone()));
+        self.names.insert_unique(name, room);
         room
     }
 
@@ -335,13 +335,8 @@ impl Topics {
 
     fn remove_room(&mut self, key: RoomKey) -> Option<RoomName> {
         let name = self.rooms.remove(key)?.name;
-        let hash = self.hash(name.as_str());
-        if let Ok(entry) = self.names.find_entry(widen(hash), |entry| entry.room == key) {
-            entry.remove();
-        }
-        if self.names.len() < self.names.capacity() / 4 {
-            self.names.shrink_to(self.names.len() * 2, |entry| widen(entry.hash));
-        }
+        let hashed = self.hashed(&name);
+        self.names.remove(hashed);
         Some(name)
     }
 
@@ -403,9 +398,3 @@ impl fmt::Display for JoinError {
 }
 
 impl Error for JoinError {}
-
-/// Spreads a hash over the bits that the table uses: the lowest for the bucket, the highest for
-/// telling the entries of a bucket apart.
-fn widen(hash: u32) -> u64 {
-    u64::from(hash) << 32 | u64::from(hash)
-}
