@@ -332,11 +332,13 @@ impl<S: Send + Sync + 'static> Builder<S> {
         self.bus.attach(node, sender);
         let work = Arc::new(Notify::new());
         let (membership_commands, commands) = mpsc::channel(MAX_MEMBERSHIP_COMMANDS);
+        let rooms = Rooms::new(self.config.limits, work.clone());
         let shared = Arc::new(Shared {
             membership_commands,
             node,
             bus: self.bus,
-            rooms: Mutex::new(Rooms::new(self.config.limits, work.clone())),
+            name_hasher: rooms.topics.name_hasher(),
+            rooms: Mutex::new(rooms),
             config: self.config,
             runtime: Handle::current(),
             hooks: self.hooks,

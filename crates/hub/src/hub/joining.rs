@@ -34,6 +34,8 @@ struct JoinRequest {
     options: JoinOptions,
     terms: JoinTerms,
     reply: Option<JoinReply>,
+    /// `true` if a session whose connection is closing must not join.
+    only_open: bool,
 }
 
 /// The result of [`Shared::enter`].
@@ -67,17 +69,17 @@ impl<S: Send + Sync + 'static> Shared<S> {
         options: JoinOptions,
         reply: Option<JoinReply>,
     ) -> Result<Joined> {
+        let Some(authorize) = &self.hooks.authorize_join else {
+            let terms = JoinTerms::default();
+            let request = JoinRequest { options, terms, reply, only_open: true };
+            return self.execute_join(session.shared(), room, request).await;
+        };
         if session.is_closed() {
             return Err(HubError::Closed);
         }
-        let terms = match &self.hooks.authorize_join {
-            Some(authorize) => {
-                // The function may panic before it returns its future.
-                let verdict = async { authorize(session.clone(), room.clone()).await };
-                session.decide("the hook that authorises joins", verdict).await?
-            }
-            None => JoinTerms::default(),
-        };
+        // The function may panic before it returns its future.
+        let verdict = async { authorize(session.clone(), room.clone()).await };
+        let terms = session.decide("the hook that authorises joins", verdict).await?;
         self.join_authorized(session.shared(), room, options, terms, reply).await
     }
 
@@ -90,22 +92,34 @@ impl<S: Send + Sync + 'static> Shared<S> {
         terms: JoinTerms,
         reply: Option<JoinReply>,
     ) -> Result<Joined> {
-        let request = JoinRequest { options, terms, reply };
+        let request = JoinRequest { options, terms, reply, only_open: false };
+        self.execute_join(session, room, request).await
+    }
+
+    async fn execute_join(
+        self: &Arc<Self>,
+        session: &Arc<SessionShared<S>>,
+        room: &RoomName,
+        request: JoinRequest,
+    ) -> Result<Joined> {
         let entered = 'entered: {
-            // A room that the session may not join costs the bus nothing.
-            if session.is_over() {
-                return Err(HubError::Closed);
-            }
-            let (room, pinned) = {
+            let room = self.name_hasher.hash(room);
+            let pinned = {
                 let mut rooms = self.rooms();
-                let room = rooms.hashed(room);
+                // The processor waits for the memory of the session and of its memberships while it
+                // searches the room, but not across an operation of the lock.
+                rooms.topics.load(session.member());
+                // A room that the session may not join costs the bus nothing.
+                if session.is_over() || request.only_open && session.connection.is_closing() {
+                    return Err(HubError::Closed);
+                }
                 let key = rooms.topics.find(room);
                 let state = rooms.states.get(key, room);
                 if state.is_some_and(RoomState::is_subscribed) {
                     break 'entered self.enter(&mut rooms, session, room, key, request)?;
                 }
                 rooms.topics.check_found(session.member(), key)?;
-                (room, rooms.pin_known(room))
+                rooms.pin_known(room)
             };
             let pin = self.pin(room, pinned)?;
             check_from(&request.options, &pin.options, room.name())?;
@@ -128,7 +142,7 @@ impl<S: Send + Sync + 'static> Shared<S> {
         session: &Arc<SessionShared<S>>,
         name: HashedName<'_>,
         key: Option<RoomKey>,
-        JoinRequest { options, terms, reply }: JoinRequest,
+        JoinRequest { options, terms, reply, .. }: JoinRequest,
     ) -> Result<Entered> {
         // A session that ends is marked first, then leaves its rooms: it cannot stay in this one.
         if session.is_over() {

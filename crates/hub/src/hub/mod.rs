@@ -42,6 +42,7 @@ pub use survey::{NodeReport, NodeReports, RoomList, RoomQuery, RoomReport};
 
 use crate::bus::Bus;
 use crate::core::presence::Presence;
+use crate::core::topics::NameHasher;
 use crate::core::{NodeId, RoomName, SessionId, UserId};
 use crate::encoder::Encoder;
 use crate::error::Result;
@@ -97,6 +98,8 @@ pub(crate) struct Shared<S> {
     /// Locked after `rooms` where both are locked.
     registry: RwLock<Registry<S>>,
     rooms: Mutex<Rooms>,
+    /// The hasher of `rooms`, for use while they are not locked.
+    name_hasher: NameHasher,
     /// The joins and leaves that other nodes have sent: one task carries them out in their order.
     membership_commands: mpsc::Sender<Command>,
     /// Locked after `rooms` where both are locked.

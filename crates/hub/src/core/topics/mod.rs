@@ -13,7 +13,7 @@ mod tests;
 
 use std::error::Error;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
+use std::hint::black_box;
 use std::sync::Arc;
 
 use super::filter::Filter;
@@ -21,7 +21,7 @@ use super::{RoomKey, RoomName};
 
 pub use keys::MemberKey;
 use memberships::{Membership, Memberships};
-pub(crate) use names::{HashedName, NameMap};
+pub(crate) use names::{HashedName, NameHasher, NameMap};
 pub(crate) use pages::Pages;
 use room::{Moved, Room};
 use room_slab::RoomSlab;
@@ -62,7 +62,7 @@ use room_slab::RoomSlab;
 pub struct Topics {
     limits: Limits,
     /// Hashes with a random key, as clients choose the names of rooms. No result depends on it.
-    hasher: RandomState,
+    hasher: NameHasher,
     names: NameMap<RoomKey>,
     rooms: RoomSlab,
     members: Pages<Memberships>,
@@ -118,7 +118,7 @@ impl Topics {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            hasher: RandomState::new(),
+            hasher: NameHasher::new(),
             names: NameMap::new(),
             rooms: RoomSlab::new(),
             members: Pages::new(),
@@ -151,7 +151,7 @@ impl Topics {
         let membership = Membership { room: key, place: self.push(member, key) };
         let memberships = self.members.get_or_default(member.0);
         self.member_count += usize::from(memberships.entries().is_empty());
-        memberships.insert(membership, &self.hasher);
+        memberships.insert(membership, self.hasher.state());
         self.membership_count += 1;
         Ok(Joined { room: key, first_in_room: occupied.is_none(), already: false })
     }
@@ -174,7 +174,7 @@ impl Topics {
         let Limits { rooms, rooms_per_member } = self.limits;
         let memberships = self.members.get(member.0);
         let length = memberships.map_or(0, |memberships| memberships.entries().len());
-        let place = |room| memberships?.place(room, &self.hasher);
+        let place = |room| memberships?.place(room, self.hasher.state());
         if let Some(room) = occupied.filter(|&room| place(room).is_some()) {
             return Ok(Some(room));
         }
@@ -190,7 +190,9 @@ impl Topics {
     /// Removes a member from a room.
     pub fn leave(&mut self, member: MemberKey, room: RoomKey) -> Left {
         let Some(memberships) = self.members.get_mut(member.0) else { return Left::NotMember };
-        let Some(place) = memberships.remove(room, &self.hasher) else { return Left::NotMember };
+        let Some(place) = memberships.remove(room, self.hasher.state()) else {
+            return Left::NotMember;
+        };
         if memberships.entries().is_empty() {
             self.members.remove(member.0);
             self.member_count -= 1;
@@ -237,12 +239,17 @@ impl Topics {
 
     /// Returns the key of an occupied room.
     pub fn room(&self, name: &str) -> Option<RoomKey> {
-        self.names.find(name, self.hash(name)).copied()
+        self.names.find(name, self.hasher.hash_text(name)).copied()
     }
 
     /// Returns a name with its hash, for [`find`](Self::find) and for [`NameMap`]s.
     pub(crate) fn hashed<'a>(&self, name: &'a RoomName) -> HashedName<'a> {
-        HashedName::new(name, self.hash(name.as_str()))
+        self.hasher.hash(name)
+    }
+
+    /// Returns the means to hash names like [`hashed`](Self::hashed).
+    pub(crate) fn name_hasher(&self) -> NameHasher {
+        self.hasher.clone()
     }
 
     /// Returns the key of an occupied room like [`room`](Self::room).
@@ -278,6 +285,13 @@ impl Topics {
         tags: &[(Box<str>, Box<str>)],
     ) -> impl Iterator<Item = (MemberKey, bool)> + use<'_> {
         self.rooms.get(room).map(|room| room.members_with_filter(tags)).into_iter().flatten()
+    }
+
+    /// Reads the memory of a member, which the caller is about to need.
+    #[inline]
+    pub(crate) fn load(&self, member: MemberKey) {
+        let memberships = self.members.get(member.0);
+        black_box(memberships.and_then(|memberships| memberships.entries().last().copied()));
     }
 
     /// Returns the rooms of a member, in no particular order.
@@ -343,18 +357,13 @@ impl Topics {
     fn set_places(&mut self, room: RoomKey, moved: Moved) {
         for (member, place) in moved.into_iter().flatten() {
             if let Some(memberships) = self.members.get_mut(member.0) {
-                memberships.set_place(room, place, &self.hasher);
+                memberships.set_place(room, place, self.hasher.state());
             }
         }
     }
 
     fn place(&self, member: MemberKey, room: RoomKey) -> Option<u32> {
-        self.members.get(member.0)?.place(room, &self.hasher)
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "32 bits of the hash suffice")]
-    fn hash(&self, name: &str) -> u32 {
-        self.hasher.hash_one(name) as u32
+        self.members.get(member.0)?.place(room, self.hasher.state())
     }
 }
 

@@ -1,3 +1,5 @@
+use std::hash::{BuildHasher, RandomState};
+
 use hashbrown::HashTable;
 
 use crate::core::RoomName;
@@ -10,11 +12,31 @@ pub(crate) struct HashedName<'a> {
     hash: u32,
 }
 
-impl<'a> HashedName<'a> {
-    pub(super) const fn new(name: &'a RoomName, hash: u32) -> Self {
-        Self { name, hash }
+/// Hashes the names of rooms with the key of a [`Topics`](super::Topics), without access to it.
+#[derive(Clone, Debug)]
+pub(crate) struct NameHasher(RandomState);
+
+impl NameHasher {
+    pub(super) fn new() -> Self {
+        Self(RandomState::new())
     }
 
+    pub(crate) fn hash<'a>(&self, name: &'a RoomName) -> HashedName<'a> {
+        HashedName { name, hash: self.hash_text(name.as_str()) }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "32 bits of the hash suffice")]
+    pub(super) fn hash_text(&self, name: &str) -> u32 {
+        self.0.hash_one(name) as u32
+    }
+
+    /// Returns the means to hash what is not a name.
+    pub(super) const fn state(&self) -> &RandomState {
+        &self.0
+    }
+}
+
+impl<'a> HashedName<'a> {
     pub(crate) const fn name(self) -> &'a RoomName {
         self.name
     }
