@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use super::error::Failure;
-use super::link::{Link, next_message};
-use super::requests::publish_error;
+use super::link::Link;
+use super::requests::{next_message, publish_error};
 use super::stream_api::{DIRECT_TIMEOUT, StoredMessage, encode};
 use crate::bus::BusError;
 

@@ -1,16 +1,13 @@
-use std::collections::HashMap;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_nats::connection::State as ConnectionState;
-use async_nats::{Client, Message, Statistics, Subscriber};
+use async_nats::{Client, HeaderMap, Statistics, Subscriber};
 use bytes::Bytes;
-use futures_core::Stream;
 use tokio::sync::{Notify, watch};
 
-use super::requests::{Pending, Replies};
+use super::requests::{Replies, Requests, next_message, publish_error};
 use crate::bus::{BusError, BusEvent, EventSender};
 
 /// The time after which a silent link is probed. Chosen, with [`PROBE_TIMEOUT`]: a broker that does
@@ -41,10 +38,7 @@ pub(super) struct Link {
     /// The number of connections that the client had made when the node was told of one.
     connects: AtomicU64,
     up: watch::Sender<bool>,
-    /// The beginning of the subjects on which this node receives replies.
-    pub(super) inbox: String,
-    pub(super) pending: Mutex<HashMap<u64, Pending>>,
-    pub(super) next_token: AtomicU64,
+    requests: Requests,
 }
 
 /// The state of the link that the node was told last.
@@ -76,7 +70,7 @@ impl Link {
         let statistics = client.statistics();
         let connects = statistics.connects.load(Ordering::Acquire);
         Self {
-            inbox: client.new_inbox(),
+            requests: Requests::new(client.new_inbox()),
             client,
             statistics,
             signals,
@@ -84,8 +78,6 @@ impl Link {
             events: OnceLock::new(),
             connects: AtomicU64::new(connects),
             up: watch::Sender::new(true),
-            pending: Mutex::default(),
-            next_token: AtomicU64::new(0),
         }
     }
 
@@ -129,7 +121,7 @@ impl Link {
         let is_new = self.connects.load(Ordering::Acquire) < connects;
         if is_new {
             // The replies to what was asked over a former connection will not come.
-            self.fail_pending(|pending| pending.connects < connects);
+            self.requests.fail_before(connects);
             self.tell(&mut told, false).await;
         }
         if is_new || proven {
@@ -143,7 +135,7 @@ impl Link {
     async fn on_disconnected(&self) {
         let mut told = self.told.lock().await;
         if self.up.send_replace(false) {
-            self.fail_pending(|_| true);
+            self.requests.fail_all();
         }
         self.tell(&mut told, false).await;
     }
@@ -203,12 +195,42 @@ impl Link {
         replies.next().await.map(drop)
     }
 
-    pub(super) fn expect_replies(&self, replies: usize) -> Replies<'_> {
-        Replies::new(self, replies)
+    /// Returns the subjects on which this node receives replies, as a pattern.
+    pub(super) fn inbox(&self) -> String {
+        self.requests.subjects()
     }
-}
 
-/// Returns the next message of a subscription; `None` if the client has ended.
-pub(super) async fn next_message(subscriber: &mut Subscriber) -> Option<Message> {
-    std::future::poll_fn(|cx| Pin::new(&mut *subscriber).poll_next(cx)).await
+    fn expect_replies(&self, replies: usize) -> Replies<'_> {
+        self.requests.expect(self.connects(), replies)
+    }
+
+    /// Sends a request to which up to `count` replies are expected.
+    pub(super) async fn request(
+        &self,
+        subject: &str,
+        headers: HeaderMap,
+        payload: Bytes,
+        count: usize,
+    ) -> Result<Replies<'_>, BusError> {
+        if !self.is_up() {
+            return Err(BusError::Down);
+        }
+        let replies = self.expect_replies(count);
+        let (subject, reply) = (subject.to_owned(), replies.subject());
+        // A request without headers is a shorter command.
+        let sent = if headers.is_empty() {
+            self.client.publish_with_reply(subject, reply, payload).await
+        } else {
+            self.client.publish_with_reply_and_headers(subject, reply, headers, payload).await
+        };
+        sent.map_err(publish_error)?;
+        Ok(replies)
+    }
+
+    /// Hands the replies of the broker to the requests, for as long as the node lives.
+    pub(super) async fn dispatch_replies(self: Arc<Self>, mut inbox: Subscriber) {
+        while let Some(message) = next_message(&mut inbox).await {
+            self.requests.receive(message);
+        }
+    }
 }

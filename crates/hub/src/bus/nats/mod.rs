@@ -87,8 +87,8 @@ const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(2);
 /// of the node and of the broker, which have to agree. Its bytes are ignored, as JetStream has no
 /// such bound for each room: [`NatsOptions::max_bytes`] bounds all rooms of a stream.
 ///
-/// A page backwards reads the history from its beginning. Of a server before 2.11, the first entries
-/// of a page are read one by one, and the others by a consumer.
+/// A page backwards reads the history from its beginning. Of a server before 2.11, the first
+/// entries of a page are read one by one, and the others by a consumer.
 ///
 /// # Faults
 /// A broker that does not answer for 4 s counts as down. A publication with an id is then published
@@ -162,7 +162,7 @@ impl Nats {
             .await
             .map_err(|error| BusError::Broker(Arc::new(error)))?;
         let link = Arc::new(Link::new(client, signals));
-        let inbox = link.client.subscribe(format!("{}.*", link.inbox)).await;
+        let inbox = link.client.subscribe(link.inbox()).await;
         let inbox = inbox.map_err(|_| BusError::Down)?;
         let mut tasks = JoinSet::new();
         tasks.spawn(link.clone().dispatch_replies(inbox));

@@ -23,7 +23,7 @@ pub struct NatsOptions {
     pub(super) retry_for: Duration,
 }
 
-/// Where the broker keeps the histories of rooms.
+/// The medium on which the broker keeps the histories of rooms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Storage {
     /// On disk. A broker that loses its power may lose the last two minutes, by its default.

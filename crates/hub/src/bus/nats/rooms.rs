@@ -8,8 +8,9 @@ use async_nats::{Message, Subscriber};
 use bytes::{Buf, Bytes};
 use tokio::task::AbortHandle;
 
-use super::link::{Link, next_message};
+use super::link::Link;
 use super::record::Record;
+use super::requests::next_message;
 use super::stream_api::header;
 use super::streams::RoomStream;
 use super::subjects::Class;

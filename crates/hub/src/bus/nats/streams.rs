@@ -188,8 +188,8 @@ impl RoomStream {
     /// The epoch is the time of the stream's creation, as the first node has read it: that node
     /// stores it in the stream, and the others take it from there. They may read another time, as
     /// servers before 2.14.5 disagree about it if several nodes create a stream at the same moment.
-    /// While a server tells the time that was told before, the stream is the same one; a record that
-    /// the bounds of the stream have removed is then stored again.
+    /// While a server tells the time that was told before, the stream is the same one; a record
+    /// that the bounds of the stream have removed is then stored again.
     async fn look(
         &self,
         link: &Link,

@@ -84,8 +84,9 @@ impl Connector {
                 Address::Tcp { host, port } => {
                     let stream = TcpStream::connect((&**host, *port)).await?;
                     stream.set_nodelay(true)?;
-                    // Otherwise the kernel would send what a broken connection has left once packets
-                    // reach the server again: after what the node has published over its next one.
+                    // Otherwise the kernel would send what a broken connection has left once
+                    // packets reach the server again: after what the node has published over its
+                    // next one.
                     stream.set_zero_linger()?;
                     let Some(config) = &self.tls else { return self.set_up(stream, push).await };
                     let name = ServerName::try_from(host.clone())

@@ -1,15 +1,14 @@
 use std::sync::Arc;
 
-use redis::{Cmd, Pipeline, RedisError, RedisResult};
-use tokio::sync::{Mutex, watch};
+use redis::{Cmd, Pipeline, RedisResult};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::connection::{AbortOnDrop, Connection};
 use super::keys::Keys;
-use super::outlet::Outlet;
 use super::partition::Partition;
-use super::primary::ConnectedPrimary;
-use super::refusal::is_moved;
+use super::primary::{ConnectedPrimary, Reader};
+use super::state::StateSender;
 use super::url::Address;
 use crate::bus::EventSender;
 use crate::core::RoomName;
@@ -34,70 +33,13 @@ pub(super) struct Connections {
     pub(super) checks: Vec<AbortOnDrop>,
 }
 
-/// A connection that receives what is published.
-#[derive(Debug)]
-pub(super) struct Reader {
-    pub(super) connection: Connection,
-    pub(super) outlet: Arc<Outlet>,
-}
-
 /// The connection that carries out a command.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Route {
-    /// That for commands to the primary of a partition.
+    /// The connection for commands to the primary of a partition.
     Commands(Partition),
-    /// That which receives what is published in a partition.
+    /// The connection that receives what is published in a partition.
     Reader(Partition),
-}
-
-/// The usability of connections.
-///
-/// ```text
-/// Usable ──► Moved ──► Broken
-///    └──────────────────▲
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum State {
-    Usable,
-    /// A partition has another primary; the others can be used until there are new connections.
-    Moved,
-    /// None is to be used any more.
-    Broken,
-}
-
-/// The state of connections, to which tasks, callbacks and operations report.
-#[derive(Debug)]
-pub(super) struct StateSender(watch::Sender<State>);
-
-impl StateSender {
-    pub(super) fn new() -> Self {
-        Self(watch::Sender::new(State::Usable))
-    }
-
-    /// Reports a state, unless it is a worse one already.
-    pub(super) fn report(&self, state: State) {
-        self.0.send_if_modified(|now| {
-            let is_worse = state > *now;
-            *now = state.max(*now);
-            is_worse
-        });
-    }
-
-    /// Reports the state that an error of a connection tells of.
-    pub(super) fn report_error(&self, error: &RedisError) {
-        self.report(if is_moved(error) { State::Moved } else { State::Broken });
-    }
-
-    pub(super) fn is_broken(&self) -> bool {
-        *self.0.borrow() == State::Broken
-    }
-
-    /// Waits for a state or a worse one, and returns it.
-    pub(super) async fn until(&self, state: State) -> State {
-        let mut states = self.0.subscribe();
-        // The sender is not dropped before `self`.
-        states.wait_for(|now| *now >= state).await.map_or(State::Broken, |now| *now)
-    }
 }
 
 impl Connections {
@@ -217,24 +159,4 @@ async fn send_at_once(pipelines_of: Vec<(Connection, Vec<Pipeline>)>) -> RedisRe
         sent.map_err(std::io::Error::other)??;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_state_becomes_worse_only() {
-        let state = StateSender::new();
-        assert_eq!(state.until(State::Usable).await, State::Usable);
-        state.report(State::Moved);
-        assert_eq!(state.until(State::Usable).await, State::Moved);
-        let broken = state.until(State::Broken);
-        assert!(tokio::time::timeout(Duration::ZERO, broken).await.is_err());
-        state.report(State::Broken);
-        state.report(State::Moved);
-        assert_eq!(state.until(State::Moved).await, State::Broken);
-    }
 }

@@ -7,7 +7,7 @@ use redis::{Cmd, ErrorKind, ServerErrorKind, Value};
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::connections::{Connections, Route, State};
+use super::connections::{Connections, Route};
 use super::error::BoxedError;
 use super::keys::Keys;
 use super::options::RedisOptions;
@@ -15,6 +15,7 @@ use super::partition::Partition;
 use super::refusal::{is_migrating, is_moved, is_of_link};
 use super::scripts::Scripts;
 use super::servers::Servers;
+use super::state::State;
 use crate::bus::{BusError, BusEvent, EventSender};
 use crate::core::{NodeId, RoomName};
 use crate::random;

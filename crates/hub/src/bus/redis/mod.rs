@@ -53,10 +53,10 @@
 //! # Memory
 //! A history is bounded by its retention, and its ids by 5 minutes. The number of rooms is not: a
 //! client that may publish to rooms of its own invention, or join them, adds the keys of one room
-//! with each, some 400 bytes for up to 30 days beside the publications. `maxmemory` bounds all of them. Once it is
-//! reached, publications fail with [`BusError::Broker`] until something expires, and nothing is
-//! lost silently. Let clients into rooms that the application knows only, by the hub's hooks or
-//! namespaces, and watch `used_memory`.
+//! with each, some 400 bytes for up to 30 days beside the publications. `maxmemory` bounds all of
+//! them. Once it is reached, publications fail with [`BusError::Broker`] until something expires,
+//! and nothing is lost silently. Let clients into rooms that the application knows only, by the
+//! hub's hooks or namespaces, and watch `used_memory`.
 //!
 //! # Guarantees
 //! | | |
@@ -97,6 +97,7 @@ mod refusal;
 mod scripts;
 mod sentinels;
 mod servers;
+mod state;
 mod tls;
 mod url;
 

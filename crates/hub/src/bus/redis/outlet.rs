@@ -2,9 +2,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use redis::{PushInfo, PushKind, Value};
 
-use super::connections::{State, StateSender};
 use super::keys::{Channel, Keys};
 use super::payload::Payload;
+use super::state::{State, StateSender};
 use crate::bus::{BusEvent, EventSender};
 use crate::core::NodeId;
 

@@ -3,10 +3,10 @@ use std::sync::Arc;
 use redis::{Cmd, ErrorKind, PushKind, RedisResult, Value, cmd};
 
 use super::connection::{Connection, Connector};
-use super::connections::{Reader, State, StateSender};
 use super::error::ServerError;
 use super::outlet::Outlet;
 use super::refusal::is_migrating;
+use super::state::{State, StateSender};
 use super::url::Address;
 
 /// A primary to connect to.
@@ -40,6 +40,13 @@ pub(super) struct ConnectedPrimary {
     pub(super) commands: Connection,
     pub(super) readers: Vec<Reader>,
     pub(super) check: Cmd,
+}
+
+/// A connection that receives what is published.
+#[derive(Debug)]
+pub(super) struct Reader {
+    pub(super) connection: Connection,
+    pub(super) outlet: Arc<Outlet>,
 }
 
 impl Primary {

@@ -6,12 +6,13 @@ use tokio::task::JoinSet;
 
 use super::cluster::{Cluster, Primaries};
 use super::connection::{AbortOnDrop, Connection, Connector};
-use super::connections::{Connections, State, StateSender};
+use super::connections::Connections;
 use super::error::{BoxedError, ConnectError, ServerError};
 use super::keys::Keys;
 use super::outlet::Outlet;
 use super::primary::{Primary, Proof};
 use super::sentinels::Sentinels;
+use super::state::{State, StateSender};
 use super::url::{Address, Kind, RedisUrl};
 use crate::core::NodeId;
 

@@ -29,7 +29,8 @@ impl Item {
                 ((sequence, tag), Some(Arc::new(publication)))
             }
             Some(marker) => (marker.place(sequence), None),
-            // Of another program, or a newer version. It is told as a gap once a publication follows.
+            // Of another program, or a newer version. It is told as a gap once a publication
+            // follows.
             None => {
                 codec::log_undecodable(subject, sequence);
                 ((sequence, Tag(time)), None)
