@@ -122,6 +122,7 @@ cfg_if::cfg_if! {
         mod hub;
         pub mod namespaces;
         mod panics;
+        mod room_options;
         pub mod router;
         mod session;
         pub mod token;
@@ -131,9 +132,10 @@ cfg_if::cfg_if! {
         pub use error::{Denied, HubError, Result};
         pub use hub::{
             Builder, BusMetrics, GapCounts, Hub, HubMetrics, NodeReport, NodeReports, Recipients,
-            Room, RoomList, RoomOptions, RoomQuery, RoomReport, SessionOptions, Timing,
+            Room, RoomList, RoomQuery, RoomReport, SessionOptions, Timing,
         };
         pub use join::JoinTerms;
+        pub use room_options::RoomOptions;
         pub use session::{Session, SessionHandle, SessionMetrics};
     }
 }

@@ -13,7 +13,7 @@ use super::metrics::Counters;
 use super::questions::MAX_ASKERS;
 use super::rooms::Rooms;
 use super::survey::Surveys;
-use super::{Hub, RoomOptions, Shared, broadcast, bus_task, presence};
+use super::{Hub, Shared, broadcast, bus_task, presence};
 use crate::bus::{Bus, Local, events};
 use crate::core::continuity::CatchUpConfig;
 use crate::core::outbox::OutboxLimits;
@@ -27,6 +27,7 @@ use crate::join::JoinTerms;
 use crate::namespaces::Namespaces;
 use crate::panics::Panics;
 use crate::random;
+use crate::room_options::RoomOptions;
 use crate::session::{Registry, SessionHandle};
 use crate::token::Revocations;
 

@@ -1,7 +1,7 @@
 use bytes::{Buf, BufMut, Bytes};
 use sockeye::{CloseFrame, Message, Utf8Bytes};
 
-use super::Recipients;
+use super::recipients::Recipients;
 use crate::core::{NodeId, RoomName, SessionId, UserId};
 
 /// The first byte of a message between nodes.

@@ -1,38 +1,15 @@
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::forced_filters::ForcedFilter;
 use super::rooms::Rooms;
 use crate::core::filter::{Filter, FilterError};
 use crate::core::topics::MemberKey;
 use crate::core::{RoomKey, RoomName};
 
-/// The filters that the server forces on members, beside the members' own.
-#[derive(Debug, Default)]
-pub(super) struct ForcedFilters {
-    filters: HashMap<(MemberKey, RoomKey), ForcedFilter>,
-}
-
-#[derive(Debug)]
-struct ForcedFilter {
-    filter: Arc<Filter>,
-    /// The member's own filter. Its filter in the topics is both.
-    own: Option<Arc<Filter>>,
-}
-
-impl ForcedFilters {
-    pub(super) fn is_empty(&self) -> bool {
-        self.filters.is_empty()
-    }
-
-    pub(super) fn remove(&mut self, member: MemberKey, room: RoomKey) {
-        self.filters.remove(&(member, room));
-    }
-}
-
 impl Rooms {
     /// Returns the filter that the server forces on a member in a room.
     pub(crate) fn forced_filter(&self, member: MemberKey, room: &RoomName) -> Option<Arc<Filter>> {
-        let forced = self.forced.filters.get(&(member, self.key(room)?))?;
+        let forced = self.forced.get(member, self.key(room)?)?;
         Some(forced.filter.clone())
     }
 
@@ -43,7 +20,7 @@ impl Rooms {
         room: RoomKey,
         own: Option<Arc<Filter>>,
     ) -> Result<bool, FilterError> {
-        let forced = self.forced.filters.get(&(member, room));
+        let forced = self.forced.get(member, room);
         let forced = forced.map(|forced| forced.filter.clone());
         self.set_filters(member, room, forced, own)
     }
@@ -56,7 +33,7 @@ impl Rooms {
         room: RoomKey,
         forced: Option<Arc<Filter>>,
     ) -> Result<bool, FilterError> {
-        let own = match self.forced.filters.get(&(member, room)) {
+        let own = match self.forced.get(member, room) {
             Some(forced) => forced.own.clone(),
             None => self.topics.filter(member, room).cloned(),
         };
@@ -83,9 +60,7 @@ impl Rooms {
             return Ok(false);
         }
         match forced {
-            Some(filter) => {
-                self.forced.filters.insert((member, room), ForcedFilter { filter, own });
-            }
+            Some(filter) => self.forced.insert(member, room, ForcedFilter { filter, own }),
             None => self.forced.remove(member, room),
         }
         Ok(true)

@@ -3,8 +3,9 @@ use std::time::Instant;
 
 use super::Shared;
 use super::fan_out::Place;
+use super::room_states::PAGE;
 use super::room_states::RoomState;
-use super::rooms::{PAGE, RoomQuestion, Rooms};
+use super::rooms::{RoomQuestion, Rooms};
 use crate::bus::{BusError, Source};
 use crate::core::continuity::{Ask, ChainOutput, Question, Received};
 use crate::core::history::{Entry, Gap, Page};

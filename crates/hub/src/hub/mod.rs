@@ -8,6 +8,7 @@ mod encodings;
 mod fan_out;
 mod filters;
 mod following;
+mod forced_filters;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
 mod hooks;
@@ -17,11 +18,13 @@ mod metrics;
 mod presence;
 mod publishing;
 mod questions;
+mod recipients;
+mod recovering;
 mod recovery;
 mod room;
-mod room_options;
 mod room_states;
 mod rooms;
+mod shared_options;
 mod survey;
 
 use std::fmt;
@@ -32,12 +35,11 @@ use sockeye::{CloseCode, CloseFrame, Outlet, WebSocket};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, mpsc};
 
-pub use broadcast::Recipients;
 pub use builder::Builder;
 pub(crate) use join_reply::{JoinNotice, JoinReply};
 pub use metrics::{BusMetrics, GapCounts, HubMetrics, Timing};
+pub use recipients::Recipients;
 pub use room::Room;
-pub use room_options::RoomOptions;
 pub use survey::{NodeReport, NodeReports, RoomList, RoomQuery, RoomReport};
 
 use crate::bus::Bus;
@@ -47,6 +49,7 @@ use crate::core::{NodeId, RoomName, SessionId, UserId};
 use crate::encoder::Encoder;
 use crate::error::Result;
 use crate::panics::Panics;
+use crate::room_options::RoomOptions;
 use crate::session::{
     Connection, MembershipObserver, Registry, Session, SessionHandle, SessionShared,
 };

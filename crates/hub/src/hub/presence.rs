@@ -8,7 +8,7 @@ use super::Shared;
 use super::bus_task::sleep_until;
 use super::command::Envelope;
 use super::fan_out::{Encoded, Encoding};
-use super::recovery::Held;
+use super::recovering::Held;
 use super::rooms::Rooms;
 use crate::bus::BusError;
 use crate::core::presence::{

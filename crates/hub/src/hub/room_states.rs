@@ -4,12 +4,16 @@ use std::time::Instant;
 
 use super::RoomOptions;
 use super::encodings::Encodings;
-use super::recovery::Recovery;
-use super::rooms::PAGE;
+use super::recovering::Recovery;
 use crate::core::capacity::is_wasteful;
 use crate::core::continuity::{Chain, ReadShare};
+use crate::core::history::Limit;
 use crate::core::topics::{HashedName, MemberKey, NameMap, Pages, Topics};
 use crate::core::{RoomKey, RoomName};
+
+/// The size of the pages by which a node heals holes. Chosen: less than a message of the default
+/// maximum length.
+pub(super) const PAGE: Limit = Limit { count: 256, bytes: 1 << 20 };
 
 /// The states of rooms. That of a room with members is found by the room's key, so that it needs
 /// neither a name nor a place in a table of its own.

@@ -10,21 +10,16 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::RoomOptions;
-use super::filters::ForcedFilters;
+use super::forced_filters::ForcedFilters;
 use super::questions::Questions;
-use super::room_options::SharedOptions;
 use super::room_states::{QuietMembers, RoomState, RoomStates, Subscription};
+use super::shared_options::SharedOptions;
 use crate::core::continuity::{Ask, Chain, ChainConfig};
-use crate::core::history::Limit;
 use crate::core::topics::{
     HashedName, JoinError, Joined, Left, Limits, MemberKey, NameMap, Topics,
 };
 use crate::core::{Position, RoomKey, RoomName};
 use crate::random;
-
-/// The size of the pages by which a node heals holes. Chosen: less than a message of the default
-/// maximum length.
-pub(super) const PAGE: Limit = Limit { count: 256, bytes: 1 << 20 };
 
 /// The bound of the random time that is added to the time after which a silent room is checked, in
 /// milliseconds. Chosen: a quarter of that time spreads the checks well enough.

@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::{Access, Namespaces, Rules};
 use crate::core::history::Retention;
 use crate::core::outbox::DeliveryPolicy;
-use crate::hub::RoomOptions;
+use crate::room_options::RoomOptions;
 
 /// The maximum of `history_size`. Chosen: a thousand times the default.
 const MAX_SIZE: u64 = 1_000_000;

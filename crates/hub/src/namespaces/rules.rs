@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::Access;
 use crate::core::history::Retention;
-use crate::hub::RoomOptions;
+use crate::room_options::RoomOptions;
 
 /// The rules of a room.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 
 mod codec;
 mod pattern;
+mod query;
 mod revoking;
 mod rooms;
 #[cfg(test)]
@@ -14,7 +15,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::{Semaphore, mpsc};
 
-pub use rooms::{RoomList, RoomQuery, RoomReport};
+pub use query::RoomQuery;
+pub use rooms::{RoomList, RoomReport};
 
 use super::command::Envelope;
 use super::{Hub, Shared};

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BinaryHeap};
 
 use super::codec::{Answer, Question};
-use super::pattern;
+use super::query::RoomQuery;
 use crate::core::presence::{PresenceCounts, PresencePage};
 use crate::core::{NodeId, RoomKey, RoomName};
 use crate::error::Result;
@@ -9,21 +9,6 @@ use crate::hub::{Hub, Shared};
 
 /// The number of keys that are looked at while the rooms are locked. Chosen: some 50 µs.
 const CHUNK: u32 = 4_096;
-
-/// The rooms to list: see [`Hub::list_rooms`].
-///
-/// ```
-/// use sockeye_hub::RoomQuery;
-///
-/// let query = RoomQuery::new().pattern("chat:*").limit(50);
-/// # let _ = query;
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoomQuery {
-    pub(super) pattern: Option<Box<str>>,
-    pub(super) after: Option<RoomName>,
-    pub(super) limit: usize,
-}
 
 /// A room with members: see [`Hub::list_rooms`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,45 +30,6 @@ pub struct RoomList {
     pub next: Option<RoomName>,
     /// The nodes that did not answer within two seconds, whose rooms and sessions are missing.
     pub silent: Vec<NodeId>,
-}
-
-impl RoomQuery {
-    /// The maximum of [`limit`](Self::limit): an answer with as many of the longest names is half
-    /// of the largest message that NATS takes by default.
-    pub const MAX_LIMIT: usize = 2_000;
-
-    /// Lists the first 1,000 rooms.
-    pub fn new() -> Self {
-        Self { pattern: None, after: None, limit: 1_000 }
-    }
-
-    /// Lists only rooms whose whole name matches: `*` stands for any number of characters, `?` for
-    /// one. Default: all rooms. Patterns are for the server: one from a client must be refused.
-    pub fn pattern(self, pattern: &str) -> Self {
-        Self { pattern: Some(pattern.into()), ..self }
-    }
-
-    /// Lists only rooms after this one: the next page of [`RoomList::next`].
-    pub fn after(self, room: RoomName) -> Self {
-        Self { after: Some(room), ..self }
-    }
-
-    /// Sets the maximum number of rooms: 1 to [`MAX_LIMIT`](Self::MAX_LIMIT), which other numbers
-    /// count as. Default: 1,000.
-    pub fn limit(self, limit: usize) -> Self {
-        Self { limit: limit.clamp(1, Self::MAX_LIMIT), ..self }
-    }
-
-    fn matches(&self, room: &RoomName) -> bool {
-        self.after.as_ref().is_none_or(|after| room > after)
-            && self.pattern.as_ref().is_none_or(|pattern| pattern::matches(pattern, room.as_str()))
-    }
-}
-
-impl Default for RoomQuery {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl<S: Send + Sync + 'static> Hub<S> {
