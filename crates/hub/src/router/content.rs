@@ -1,11 +1,10 @@
 use std::error::Error;
 use std::fmt;
 
-use serde::Serialize;
 use sockeye::Utf8Bytes;
 use sockeye::bytes::Bytes;
 
-use super::{Binary, CommandName, Json, Text};
+use super::CommandName;
 
 /// The content of a command, a reply or an event, in the form in which it came or was made. The
 /// extractors convert a command's content, and the [codec](super::codec) converts that of a reply.
@@ -44,8 +43,8 @@ impl Content {
     }
 }
 
-/// A value that becomes the content of a reply or an event: [`Json`], text, bytes, or `()` for
-/// none.
+/// A value that becomes the content of a reply or an event: [`Json`](super::Json), text, bytes, or
+/// `()` for none.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no content of a reply or an event",
     note = "wrap a value that implements `Serialize` in `Json`"
@@ -76,17 +75,8 @@ into_content! {
     text in &String => Content::Text(text.into());
     text in String => Content::Text(text.into());
     text in Utf8Bytes => Content::Text(text);
-    Text(text) in Text => Content::Text(text);
     bytes in Bytes => Content::Binary(bytes);
     bytes in Vec<u8> => Content::Binary(bytes.into());
-    Binary(bytes) in Binary => Content::Binary(bytes);
-}
-
-impl<T: Serialize> IntoContent for Json<T> {
-    fn into_content(self) -> Result<Content, EncodeError> {
-        let text = serde_json::to_string(&self.0).map_err(EncodeError::Json)?;
-        Ok(Content::Json(text.into()))
-    }
 }
 
 /// A reply or an event has no encoding.

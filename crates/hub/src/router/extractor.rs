@@ -5,11 +5,12 @@ use std::ops::Deref;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sockeye::Utf8Bytes;
 use sockeye::bytes::Bytes;
 
-use super::{Content, Context, Failure, Request, Writer};
+use super::{Content, Context, EncodeError, Failure, IntoContent, Request, Writer};
 
 /// An argument of an endpoint: made from the command before the endpoint is called.
 ///
@@ -133,6 +134,13 @@ impl<S: Sync, T: DeserializeOwned + Send> FromRequest<S> for Json<T> {
     }
 }
 
+impl<T: Serialize> IntoContent for Json<T> {
+    fn into_content(self) -> Result<Content, EncodeError> {
+        let text = serde_json::to_string(&self.0).map_err(EncodeError::Json)?;
+        Ok(Content::Json(text.into()))
+    }
+}
+
 /// Text: extracted from a command's content. In a JSON command, the content must be a string. A
 /// command without content has the empty text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -148,6 +156,12 @@ impl<S: Sync> FromRequest<S> for Text {
                 .map(Self)
                 .map_err(|_| Failure::bad_request("the content is not UTF-8")),
         }
+    }
+}
+
+impl IntoContent for Text {
+    fn into_content(self) -> Result<Content, EncodeError> {
+        Ok(Content::Text(self.0))
     }
 }
 
@@ -179,6 +193,12 @@ impl<S: Sync> FromRequest<S> for Binary {
             Content::Text(text) => base64(text).map(Self),
             Content::Json(text) => base64(&json_string(text)?).map(Self),
         }
+    }
+}
+
+impl IntoContent for Binary {
+    fn into_content(self) -> Result<Content, EncodeError> {
+        Ok(Content::Binary(self.0))
     }
 }
 

@@ -84,6 +84,7 @@
 //! other commands go on. The panic may leave the application's state half updated, as in any task.
 
 pub mod codec;
+mod command;
 mod content;
 mod context;
 mod endpoint;
@@ -112,6 +113,7 @@ use sockeye::{Message, WebSocket};
 use tower_layer::Layer;
 use tower_service::Service;
 
+pub use command::{CommandId, CommandName};
 pub use content::{Content, EncodeError, IntoContent};
 pub use context::Context;
 pub use endpoint::Endpoint;
@@ -119,7 +121,7 @@ pub use extractor::{Binary, Data, FromRef, FromRequest, Json, State, Text};
 pub use failure::{Failure, FailureCode, IntoFailure};
 pub use layer::{FromFn, FromFnService, Next, Route, from_fn};
 pub use reply::{IntoReply, NoReply, Reply};
-pub use request::{CommandId, CommandName, Request};
+pub use request::Request;
 pub use serve::Serve;
 pub use writer::{ClientInfo, Outgoing, PushError, Writer};
 

@@ -1,4 +1,4 @@
-//! Who is in which room, over all nodes.
+//! The members of each room, over all nodes.
 //!
 //! Each node keeps a table of the members of all nodes. It owns the members that are its sessions:
 //! it numbers their changes and sends them to the other nodes as deltas. Idle members cost nothing:
@@ -52,6 +52,7 @@ mod output;
 mod own;
 mod peer;
 mod shard;
+mod shard_set;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -70,7 +71,7 @@ pub use message::{
     ShardSummary,
 };
 pub use output::{PresenceError, PresenceMetrics, PresenceOutput};
-pub use shard::{SHARDS, ShardSet};
+pub use shard_set::{SHARDS, ShardSet};
 pub use table::PresenceCounts;
 
 use self::exchange::Link;
