@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::parameters::{MAX_WINDOW_BITS, MIN_WINDOW_BITS};
+use super::side::{MAX_WINDOW_BITS, MIN_WINDOW_BITS};
 
 /// Configuration of permessage-deflate: the parameters to offer or accept, and how to compress.
 ///

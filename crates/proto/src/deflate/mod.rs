@@ -25,13 +25,15 @@ mod negotiation;
 mod negotiation_error;
 mod parameters;
 mod pool;
+mod side;
 
 pub use compress::Deflater;
 pub use config::{Deflate, InvalidSetting};
 pub use inflate::Inflater;
 pub use negotiation_error::NegotiationError;
-pub use parameters::{Parameters, Side};
+pub use parameters::Parameters;
 pub(crate) use pool::CompressorKey;
+pub use side::Side;
 
 /// The extension's registered name (RFC 7692 section 7).
 pub const NAME: &str = "permessage-deflate";

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use super::parameters::{MAX_WINDOW_BITS, MIN_WINDOW_BITS};
+use super::side::{MAX_WINDOW_BITS, MIN_WINDOW_BITS};
 use super::{Deflate, NAME, NegotiationError, Parameters, Side};
 use crate::excerpt::excerpt;
 use crate::extension::Extension;

@@ -11,8 +11,8 @@ use sockeye_proto::{
     Utf8Bytes,
 };
 
+use super::backlog::Backlog;
 use super::command_queue::Workers;
-use super::worker::Backlog;
 use super::writer::Writer;
 use super::{Broadcaster, ConnectionId, Handle, HandleError};
 use crate::close_payload::ClosePayload;

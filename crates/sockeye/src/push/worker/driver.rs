@@ -25,7 +25,6 @@ use crate::output::Output;
 use crate::push::{Connection, ConnectionId, Handler};
 use crate::quota::Entry;
 use crate::upgrade::Options;
-pub(in crate::push) use backlog::Backlog;
 use deadline::DeadlineStage;
 pub(crate) use ending::End;
 use ending::Ended;

@@ -34,7 +34,7 @@ use crate::metrics::Counts;
 use crate::quota::{Entry, Quota};
 use crate::upgrade::Options;
 use deadlines::Deadlines;
-pub(super) use driver::{BackendSocket, Backlog, ConnectionDriver, End};
+pub(super) use driver::{BackendSocket, ConnectionDriver, End};
 use flow::Panic;
 use run::{Recipients, Run};
 use slab::Slab;
@@ -208,10 +208,10 @@ impl<H: Handler, S: BackendSocket> Worker<H, S> {
     /// Handles the deadlines that are due and the commands of other threads. Returns whether there
     /// were commands; if not, the next command wakes the worker, which may wait.
     ///
-    /// Passes each driver to `write` right after a broadcast, and after a multicast that is the last
-    /// command, while the driver and its output are in the processor's cache, and a driver [that is
-    /// full](ConnectionDriver::is_full) before it gets more output. `write` then decides whether the
-    /// driver is handled again, as a dirty one.
+    /// Passes each driver to `write` right after a broadcast, and after a multicast that is the
+    /// last command, while the driver and its output are in the processor's cache, and a driver
+    /// [that is full](ConnectionDriver::is_full) before it gets more output. `write` then decides
+    /// whether the driver is handled again, as a dirty one.
     pub(super) fn handle_commands(
         &mut self,
         now: Instant,

@@ -31,6 +31,7 @@
 //! Reads never wait for writes, nor writes for reads, and no lock is held during a wait. The writer
 //! task compresses messages, so that no other task waits for compression.
 
+mod dropped;
 mod options;
 mod outbox;
 mod queue;
@@ -54,8 +55,9 @@ use http::Response;
 use sockeye_proto::{CloseCode, CloseFrame, Message, Rtt, Utf8Bytes};
 use tokio::io::AsyncWrite;
 
+pub use dropped::Dropped;
 pub use options::{SendQueue, WhenFull};
-pub use sender::{Dropped, Sender, TrySendError};
+pub use sender::{Sender, TrySendError};
 pub(super) use stream::StreamSender;
 
 use super::{MessageReader, WebSocket};

@@ -6,13 +6,12 @@ use sockeye_proto::{CloseCode, Kind, Message, Prepared, Utf8Bytes};
 use tokio::task::yield_now;
 use tokio::time::Instant;
 
-use super::WhenFull;
 use super::outbox::{Closed, Outbox, Refused, WriteOutcome};
 use super::queue::{Content, Entry};
 use super::stream::StreamSender;
+use super::{Dropped, WhenFull};
 use crate::close_payload::ClosePayload;
 use crate::error::Result;
-use crate::metrics::{self, Reason};
 use crate::websocket::MessageWriter;
 
 /// Size that a message counts in addition to its length, in bytes: about its size in memory.
@@ -56,38 +55,6 @@ impl<T> TrySendError<T> {
             Self::Full(given) => TrySendError::Full(value(given)),
             Self::Closed(given) => TrySendError::Closed(value(given)),
         }
-    }
-}
-
-/// Numbers of dropped messages, by reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Dropped {
-    /// Messages dropped by [`WhenFull::DropNewest`], or by [`WhenFull::DropOldest`] when no older
-    /// one waited.
-    pub newest: u64,
-    /// Messages dropped by [`WhenFull::DropOldest`].
-    pub oldest: u64,
-    /// Messages replaced by [`Sender::send_latest`].
-    pub replaced: u64,
-    /// Messages dropped because the connection ended before they were written.
-    pub unsent: u64,
-}
-
-impl Dropped {
-    /// Returns the number of all dropped messages.
-    pub const fn total(&self) -> u64 {
-        self.newest + self.oldest + self.replaced + self.unsent
-    }
-
-    pub(super) fn count(&mut self, reason: Reason, messages: u64) {
-        *match reason {
-            Reason::Newest => &mut self.newest,
-            Reason::Oldest => &mut self.oldest,
-            Reason::Replaced => &mut self.replaced,
-            Reason::Unsent => &mut self.unsent,
-        } += messages;
-        metrics::count_dropped(reason, messages);
     }
 }
 

@@ -3,23 +3,8 @@
 //! output was on its way.
 
 use super::{BackendSocket, ConnectionDriver, DriverState, WorkerContext};
+use crate::push::backlog::Backlog;
 use crate::push::{Connection, Handler};
-
-/// Decrypted input that the connection has not handled yet: at most what a backend reads from a
-/// socket in one turn.
-#[derive(Default)]
-pub(in crate::push) struct Backlog {
-    bytes: Vec<u8>,
-    /// Number of bytes that were handled.
-    handled: usize,
-}
-
-impl Backlog {
-    /// Returns the bytes that were not handled before this turn.
-    pub(in crate::push) fn input(&self) -> &[u8] {
-        &self.bytes[self.handled..]
-    }
-}
 
 impl Connection {
     pub(super) fn add_to_backlog(&mut self, input: &[u8]) {
