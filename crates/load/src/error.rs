@@ -5,8 +5,7 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use crate::latency_test::STAMP_LENGTH;
-use crate::limits::{MAX_CONNECTIONS, MAX_DURATION, MAX_LENGTH, REPLY_TIMEOUT};
+use crate::limits::{MAX_CONNECTIONS, MAX_DURATION, MAX_LENGTH, REPLY_TIMEOUT, STAMP_LENGTH};
 
 /// The reason why a run has no result. The first error on any connection ends the run, because a
 /// measurement of a server that does not answer correctly is worthless.

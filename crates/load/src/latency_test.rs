@@ -16,14 +16,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub use self::counts::LatencyCounts;
-pub(crate) use self::stamp::STAMP_LENGTH;
 
 use self::schedule::Schedule;
 use self::worker::{Shared, Task, Worker};
 use crate::connector;
 use crate::error::LoadError;
 use crate::latency::Latency;
-use crate::limits::{MAX_DURATION, REPLY_TIMEOUT};
+use crate::limits::{MAX_DURATION, REPLY_TIMEOUT, STAMP_LENGTH};
 use crate::load::{Load, WireProtocol};
 use crate::patterns::confirm_subscription;
 use crate::progress::RunPhase;
@@ -86,8 +85,8 @@ pub struct LatencyReport {
 }
 
 impl LatencyReport {
-    /// Returns the rate of answers that arrived before the end of the schedule: messages per second,
-    /// or deliveries of a fan-out.
+    /// Returns the rate of answers that arrived before the end of the schedule: messages per
+    /// second, or deliveries of a fan-out.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub fn achieved(&self) -> f64 {
         self.counts.answered_in_time as f64 / self.duration.as_secs_f64()

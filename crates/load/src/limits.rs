@@ -23,3 +23,10 @@ pub const MAX_DURATION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Timeout without any reply, after which a run fails: 5 s, also for each step of opening a
 /// connection.
 pub const REPLY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Maximum time of one wait for events in a closed loop.
+pub(crate) const MAX_WAIT: Duration = Duration::from_millis(50);
+
+/// Length of the stamp of a message in a latency test, in bytes: the number and the due time, each
+/// as 16 hexadecimal digits, which are valid in text messages too.
+pub(crate) const STAMP_LENGTH: usize = 32;

@@ -16,9 +16,6 @@ mod streams;
 
 pub(crate) use fan_out::confirm_subscription;
 
-/// Maximum time of one wait for events in a closed loop.
-const MAX_WAIT: Duration = Duration::from_millis(50);
-
 impl Load {
     /// Runs the load to its end, on the calling thread.
     ///

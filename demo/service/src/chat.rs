@@ -3,7 +3,7 @@ use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tonic::Status;
 
-use crate::service::check_length;
+use crate::length::check_length;
 use crate::v1::chat_reply::Event;
 use crate::v1::{ChatReply, ChatRequest, Line};
 

@@ -6,6 +6,8 @@
 #[cfg(not(target_family = "wasm"))]
 mod chat;
 #[cfg(not(target_family = "wasm"))]
+mod length;
+#[cfg(not(target_family = "wasm"))]
 mod service;
 #[cfg(not(target_family = "wasm"))]
 mod upload;

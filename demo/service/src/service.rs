@@ -6,6 +6,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::chat::Room;
+use crate::length::check_length;
 use crate::upload;
 use crate::v1::demo_server::Demo;
 use crate::v1::{
@@ -79,25 +80,6 @@ impl Demo for Service {
     ) -> Result<Response<Self::ChatStream>, Status> {
         Ok(Response::new(Box::pin(self.room.join(request.into_inner()))))
     }
-}
-
-/// Checks that `length` is in the allowed range.
-///
-/// # Errors
-/// `INVALID_ARGUMENT` with the field, its length and the allowed length.
-pub(crate) fn check_length(
-    field: &str,
-    length: usize,
-    allowed: std::ops::RangeInclusive<usize>,
-) -> Result<(), Status> {
-    if allowed.contains(&length) {
-        return Ok(());
-    }
-    Err(Status::invalid_argument(format!(
-        "{field} has {length} bytes; it may have from {} to {}",
-        allowed.start(),
-        allowed.end(),
-    )))
 }
 
 #[cfg(test)]

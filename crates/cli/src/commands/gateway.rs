@@ -37,6 +37,7 @@ mod reload;
 mod report;
 mod routes;
 mod settings;
+mod upstream_argument;
 mod upstreams;
 
 /// Maximum wait for the last lines of the access log. Chosen: a disk that works takes less.

@@ -14,6 +14,7 @@ mod body;
 mod call;
 mod config;
 mod health;
+mod health_check;
 mod replay;
 mod resolve;
 mod retry;
@@ -46,7 +47,7 @@ pub use balance::Balance;
 pub use body::UpstreamBody;
 pub use call::CallOptions;
 pub use config::UpstreamConfig;
-pub use health::HealthCheck;
+pub use health_check::HealthCheck;
 pub use tls::{UpstreamTls, UpstreamTlsError};
 pub use url::{UpstreamUrl, UpstreamUrlError};
 

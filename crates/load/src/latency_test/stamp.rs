@@ -1,11 +1,8 @@
 //! The payload of the messages: a stamp of the message's number and due time, then filler.
 
+use crate::limits::STAMP_LENGTH;
 use crate::load::Load;
 use crate::payload::Random;
-
-/// Length of a stamp, in bytes: the number and the due time, each as 16 hexadecimal digits, which
-/// are valid in text messages too.
-pub(crate) const STAMP_LENGTH: usize = 32;
 
 /// Number and due time of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

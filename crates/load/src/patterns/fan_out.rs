@@ -6,11 +6,11 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Instant;
 
-use super::MAX_WAIT;
 use crate::connection::{Connection, read_buffer};
 use crate::connector;
 use crate::error::LoadError;
 use crate::exchange::Exchange;
+use crate::limits::MAX_WAIT;
 use crate::load::Load;
 use crate::measurement::PhasedRun;
 use crate::message_cycle::MessageCycle;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use sockeye_gateway::metadata::NamePattern;
 
-use super::upstreams::UpstreamArgument;
+use super::upstream_argument::UpstreamArgument;
 use crate::host::Hosting;
 use crate::units;
 

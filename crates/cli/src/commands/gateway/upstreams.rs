@@ -1,58 +1,15 @@
 //! The upstreams of the flags.
 
 use std::path::Path;
-use std::str::FromStr;
 
 use anyhow::Context;
 use sockeye_gateway::catalog::{Descriptors, Source};
 use sockeye_gateway::reflection::FileSet;
-use sockeye_gateway::upstream::{
-    HealthCheck, Upstream, UpstreamConfig, UpstreamTls, UpstreamUrl, UpstreamUrlError,
-};
+use sockeye_gateway::upstream::{HealthCheck, Upstream, UpstreamConfig, UpstreamTls, UpstreamUrl};
 
 use super::GatewayArguments;
+use super::upstream_argument::UpstreamArgument;
 use crate::host::token::read;
-
-/// The value of `--upstream`: `[SERVICE=]URL[,URL]`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct UpstreamArgument {
-    service: Option<String>,
-    /// At least one.
-    urls: Vec<UpstreamUrl>,
-}
-
-impl FromStr for UpstreamArgument {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (service, urls) = match text.split_once('=') {
-            Some((service, urls)) if is_service(service) => (Some(service.to_owned()), urls),
-            Some((service, _)) if !service.contains(':') => {
-                return Err(format!(
-                    "{service:?} is not the full name of a service; expected such as \
-                     shop.v1.Cart=http://127.0.0.1:50051"
-                ));
-            }
-            _ => (None, text),
-        };
-        let urls = urls.split(',').map(str::parse::<UpstreamUrl>).collect::<Result<_, _>>();
-        let urls =
-            urls.map_err(|error: UpstreamUrlError| format!("{error}; expected such as {EXAMPLE}"))?;
-        Ok(Self { service, urls })
-    }
-}
-
-/// An example of a URL, for messages.
-const EXAMPLE: &str = "http://127.0.0.1:50051";
-
-/// Returns whether a text has the form of `package.Service`.
-fn is_service(text: &str) -> bool {
-    let is_identifier = |part: &str| {
-        part.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-    };
-    text.split('.').all(is_identifier)
-}
 
 /// Returns the sources of the gateway's services. Upstreams with the same URLs share connections.
 ///
@@ -128,41 +85,10 @@ mod tests {
 
     use super::*;
 
-    fn parse(text: &str) -> UpstreamArgument {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn an_upstream_may_be_named_for_a_service_and_have_several_addresses() {
-        let one = parse("http://127.0.0.1:50051");
-        assert_eq!((one.service, one.urls.len()), (None, 1));
-        let two = parse("shop.v1.Cart=http://a:1,http://b:2");
-        assert_eq!(two.service.as_deref(), Some("shop.v1.Cart"));
-        assert_eq!(two.urls.len(), 2);
-        #[cfg(unix)]
-        assert_eq!(parse("unix:/run/a=b.sock").urls[0].to_string(), "unix:/run/a=b.sock");
-    }
-
-    #[test]
-    fn a_wrong_upstream_says_what_is_expected_and_not_its_password() {
-        for (text, part) in [
-            ("127.0.0.1:50051", "http://127.0.0.1:50051"),
-            ("", "http://127.0.0.1:50051"),
-            ("grpc://host", "http://, https:// or unix:"),
-            ("a..B=http://host", "full name of a service"),
-            ("a.B=http://host/path", "ends after the port"),
-            ("http://ada:secret@host", "no user or password"),
-        ] {
-            let error = text.parse::<UpstreamArgument>().unwrap_err();
-            assert!(error.contains(part), "{text}: {error}");
-            assert!(!error.contains("secret"), "{error}");
-        }
-    }
-
     #[test]
     fn services_of_the_same_server_are_one_upstream() {
         let all = ["a.A=http://x", "http://x", "b.B=http://x", "http://x", "c.C=http://y"];
-        let all = all.map(parse);
+        let all = all.map(|text| text.parse::<UpstreamArgument>().unwrap());
         let groups = groups(&all);
         let services: Vec<_> = groups.iter().map(|(_, services)| services.clone()).collect();
         assert_eq!(services, [vec!["a.A", "b.B"], vec![], vec!["c.C"]]);
