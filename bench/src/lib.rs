@@ -1,7 +1,7 @@
 //! The parts that the programs of the race share.
 //!
-//! * One program per rival in `src/bin` serves echo on one thread. [`serve`], [`accept`] and [`echo`]
-//!   hold their common code, so that a difference in the results is due to the library.
+//! * One program per rival in `src/bin` serves echo on one thread. [`serve`], [`accept`] and
+//!   [`echo`] hold their common code, so that a difference in the results is due to the library.
 //! * `driver` runs one load of the crate `sockeye-load` and prints the [`report`].
 //! * `race` starts each rival in turn, runs the driver against it and compares: [`scenario`],
 //!   [`rival`], [`mode`], [`sample`], [`rounds`], [`summary`]; [`table`] and [`plot`] present the

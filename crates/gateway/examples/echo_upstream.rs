@@ -32,7 +32,8 @@ impl http_body::Body for Echo {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let Some(request) = &mut self.0 else { return Poll::Ready(None) };
         while let Some(frame) = ready!(Pin::new(&mut *request).poll_frame(cx)?) {
-            // The end of a request may be an empty frame. Envoy ends a connection with two such in a row.
+            // The end of a request may be an empty frame. Envoy ends a connection with two such in
+            // a row.
             if frame.data_ref().is_some_and(|data| !data.is_empty()) {
                 return Poll::Ready(Some(Ok(frame)));
             }

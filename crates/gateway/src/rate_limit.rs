@@ -16,13 +16,13 @@ const MAX_PEERS: usize = 65_536;
 const PURGE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A limit of calls per peer, in every dialect. A call beyond it fails as `resource_exhausted`, in
-/// HTTP with the status 429, and tells in `Retry-After` and in a `google.rpc.RetryInfo` when another
-/// one may be made.
+/// HTTP with the status 429, and tells in `Retry-After` and in a `google.rpc.RetryInfo` when
+/// another one may be made.
 ///
 /// A peer is an IPv4 address, or the upper half of an IPv6 address, of which one subscriber has all
 /// lower halves. Requests without the extension [`PeerAddr`](sockeye::upgrade::PeerAddr) are not
-/// limited. Behind [trusted proxies](crate::Builder::trusted_proxies) whose header is read, the peer
-/// is the client that the proxy names.
+/// limited. Behind [trusted proxies](crate::Builder::trusted_proxies) whose header is read, the
+/// peer is the client that the proxy names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimit {
     per_second: u32,
@@ -30,8 +30,8 @@ pub struct RateLimit {
 }
 
 impl RateLimit {
-    /// Allows `calls_per_second` calls of each peer in the long run, and `burst` calls at once after
-    /// a pause. Zeros count as one.
+    /// Allows `calls_per_second` calls of each peer in the long run, and `burst` calls at once
+    /// after a pause. Zeros count as one.
     pub const fn per_peer(calls_per_second: u32, burst: u32) -> Self {
         let per_second = if calls_per_second == 0 { 1 } else { calls_per_second };
         let burst = if burst == 0 { 1 } else { burst };
@@ -39,7 +39,8 @@ impl RateLimit {
     }
 }
 
-/// The calls of all peers, by the generic cell rate algorithm (ITU-T I.371): one time for each peer.
+/// The calls of all peers, by the generic cell rate algorithm (ITU-T I.371): one time for each
+/// peer.
 #[derive(Debug)]
 pub(crate) struct RateLimiter {
     /// The time that a call uses up.

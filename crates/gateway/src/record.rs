@@ -72,8 +72,8 @@ pub struct CallRecord {
     pub http_method: Method,
     /// The path of the request, without its query.
     pub path: Box<str>,
-    /// The path of the gRPC method, `/package.Service/Method`. `None` if the request names none that
-    /// the gateway knows.
+    /// The path of the gRPC method, `/package.Service/Method`. `None` if the request names none
+    /// that the gateway knows.
     pub method: Option<Box<str>>,
     /// The address of the client, or of the client that a trusted proxy names.
     pub peer: Option<SocketAddr>,

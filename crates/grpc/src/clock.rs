@@ -16,8 +16,8 @@ pub(crate) use host::{
     BoxFuture, Instant, MaybeSend, Sleep, Yield, now, random, sleep, sleep_until, spawn,
 };
 
-/// Waits for the future, at most for the timeout. Returns the output of the future, or `None` once the
-/// time has passed.
+/// Waits for the future, at most for the timeout. Returns the output of the future, or `None` once
+/// the time has passed.
 pub(crate) async fn timeout<T>(timeout: Duration, future: impl Future<Output = T>) -> Option<T> {
     before(&mut Some(sleep(timeout)), future).await
 }

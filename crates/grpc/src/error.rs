@@ -101,7 +101,8 @@ impl fmt::Display for CallError {
 
 impl std::error::Error for CallError {}
 
-/// The error of a call that never left the program, because the connection was lost on each attempt.
+/// The error of a call that never left the program, because the connection was lost on each
+/// attempt.
 #[derive(Debug)]
 pub(crate) struct Unsent(pub(crate) CallError);
 

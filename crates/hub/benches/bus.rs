@@ -7,9 +7,9 @@
 //! ```
 //!
 //! Throughput: each of 512 publishers waits for its acknowledgement, as one connection of
-//! `redis-benchmark -P 512` does; without history, until the publication was sent. Latency: from the
-//! call of one publisher to its acknowledgement, and to the event of another node. What is stored on
-//! the broker begins with `bench`.
+//! `redis-benchmark -P 512` does; without history, until the publication was sent. Latency: from
+//! the call of one publisher to its acknowledgement, and to the event of another node. What is
+//! stored on the broker begins with `bench`.
 
 #![allow(clippy::unwrap_used, reason = "a failure ends the benchmark")]
 

@@ -1,5 +1,5 @@
-//! The memory of sessions, rooms and memberships of a node, the time of joins and leaves, the memory
-//! of rooms with history, and a storm of recoveries: all members of a room return at once.
+//! The memory of sessions, rooms and memberships of a node, the time of joins and leaves, the
+//! memory of rooms with history, and a storm of recoveries: all members of a room return at once.
 //!
 //! ```text
 //! cargo bench -p sockeye-hub --bench sessions

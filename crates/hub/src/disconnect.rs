@@ -8,8 +8,8 @@ use sockeye::{CloseFrame, Error};
 pub enum Disconnect {
     /// The client closed the connection, with this close frame; `None` when it was empty.
     Client(Option<CloseFrame>),
-    /// This side closed the connection with this close frame: the application, another node, or the
-    /// hub itself, which closes connections that are too slow with 1013.
+    /// The server closed the connection with this close frame: the application, another node, or
+    /// the hub itself, which closes connections that are too slow with 1013.
     Server(CloseFrame),
     /// The connection failed: the client disappeared, or broke a rule.
     Failed(Arc<Error>),

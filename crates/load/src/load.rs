@@ -54,8 +54,9 @@ pub enum WireProtocol {
     Raw,
     /// Socket.IO over the WebSocket transport of Engine.IO 4: each message is the only argument of
     /// an event `m`, in a text frame such as `42["m","message"]`. The server has to accept
-    /// connections to the namespace `/` at the load's [path](Load::path), to send its first ping
-    /// at once, as socketioxide does, and no further ping during the run. Needs [`PayloadKind::Ascii`], which JSON does not escape.
+    /// connections to the namespace `/` at the load's [path](Load::path), to send its first ping at
+    /// once, as socketioxide does, and no further ping during the run. Needs
+    /// [`PayloadKind::Ascii`], which JSON does not escape.
     SocketIo,
 }
 

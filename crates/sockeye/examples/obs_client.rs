@@ -1,5 +1,5 @@
-//! Controls OBS Studio by its WebSocket protocol (version 5): prints the scenes, and switches to the
-//! one that is named.
+//! Controls OBS Studio by its WebSocket protocol (version 5): prints the scenes, and switches to
+//! the one that is named.
 //!
 //!     OBS_PASSWORD=… cargo run -p sockeye --example obs_client -- ws://127.0.0.1:4455 "Scene 2"
 

@@ -1,4 +1,5 @@
-//! Turbo Streams from a server: a page that changes while it is open, without JavaScript of its own.
+//! Turbo Streams from a server: a page that changes while it is open, without JavaScript of its
+//! own.
 //!
 //!     npm install @hotwired/turbo
 //!     cargo run -p sockeye --features axum --example turbo_streams -- \

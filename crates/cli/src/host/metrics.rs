@@ -15,8 +15,8 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const RTT_BUCKETS: [f64; 11] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
 
-/// Upper bounds of the histogram buckets for calls through the gateway, in seconds. Chosen: in steps
-/// of 1, 2.5 and 5, from a call on one machine to a long stream.
+/// Upper bounds of the histogram buckets for calls through the gateway, in seconds. Chosen: in
+/// steps of 1, 2.5 and 5, from a call on one machine to a long stream.
 const CALL_BUCKETS: [f64; 15] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0];
 

@@ -11,7 +11,7 @@ use crate::rules::RuleFile;
 
 /// Builds the catalog of these sources, each with its types if they are known.
 ///
-/// Where several sources offer a service, the first that lists it explicitly wins, and else the
+/// Of several sources that offer a service, the first that lists it explicitly wins, and else the
 /// first. Where several methods have a route, the one that has been in catalogs for longest wins.
 /// Until the catalog is settled, all methods count as equally old, so that the order in which the
 /// upstreams answer does not matter.

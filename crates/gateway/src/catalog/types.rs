@@ -9,8 +9,9 @@ use crate::transcode::Shape;
 /// The messages and enums that methods use, directly or within others, each with a unique name.
 ///
 /// The name of a type is its full name. Where upstreams have different types of one name, all types
-/// of the upstream whose methods come later have a suffix: `pkg.Message-2`. Left out are the entries of maps, and the
-/// messages that have a form of their own in JSON, such as `google.protobuf.Timestamp`.
+/// of the upstream whose methods come later have a suffix: `pkg.Message-2`. Left out are the
+/// entries of maps, and the messages that have a form of their own in JSON, such as
+/// `google.protobuf.Timestamp`.
 pub(crate) struct Types<'c> {
     schemas: Vec<Reached<'c>>,
 }

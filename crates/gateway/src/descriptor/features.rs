@@ -38,7 +38,7 @@ impl Features {
         }
     }
 
-    /// These features with those that a serialized `FeatureSet` changes.
+    /// Returns the features with the changes of a serialized `FeatureSet`.
     pub(super) fn with(mut self, set: &[u8]) -> Result<Self, WireError> {
         const IMPLICIT: u64 = 2;
         const REQUIRED: u64 = 3;

@@ -341,8 +341,8 @@ impl Pool {
         &self.enums[id.index()]
     }
 
-    /// Finds the file that declares a symbol by the symbol's full name: a message, an enum, a service
-    /// or an extension, or a member of one of them, such as a method.
+    /// Finds the file that declares a symbol by the symbol's full name: a message, an enum, a
+    /// service or an extension, or a member of one of them, such as a method.
     pub fn file_of(&self, symbol: &str) -> Option<&File> {
         let declared = |name: &str| match self.symbols.get(name)? {
             Symbol::Message(id) => Some(self.message(*id).file),

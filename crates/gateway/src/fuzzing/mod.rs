@@ -36,9 +36,9 @@ pub fn json_splitter(input: &[u8]) {
 }
 
 /// A byte for the format, and a stream of it: `0` to `2` envelopes of gRPC, gRPC-Web and Connect,
-/// `3` base64 of gRPC-Web-Text, `4` messages of `grpc-websockets` by lengths of a byte, `5` packets,
-/// `6` a block of headers, `7` the end of a stream of Connect. Messages do not depend on how the
-/// stream is cut, and survive encoding.
+/// `3` base64 of gRPC-Web-Text, `4` messages of `grpc-websockets` by lengths of a byte, `5`
+/// packets, `6` a block of headers, `7` the end of a stream of Connect. Messages do not depend on
+/// how the stream is cut, and survive encoding.
 pub fn framing(input: &[u8]) {
     framing::check(input);
 }

@@ -84,8 +84,8 @@ fn type_name(kind: u64) -> &'static str {
     }
 }
 
-/// Returns a file of proto3 with the message `fuzz.All`: kinds as singular fields from 1, lists from
-/// 21, lists that are not packed from 41, maps from 61, and members of a oneof from 101.
+/// Returns a file of proto3 with the message `fuzz.All`: kinds as singular fields from 1, lists
+/// from 21, lists that are not packed from 41, maps from 61, and members of a oneof from 101.
 fn modern() -> Vec<u8> {
     let mut message = field(1, b"All");
     let kinds: Vec<_> = (1..=18).filter(|kind| *kind != GROUP).collect();

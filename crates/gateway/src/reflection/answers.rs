@@ -29,8 +29,8 @@ pub(crate) fn is_reflection(path: &str) -> bool {
 
 /// The answers of one call.
 ///
-/// Upstreams may have files of one name with other contents. A file that is asked for by its name is
-/// that of the upstream of the answer before, if it has one.
+/// Upstreams may have files of one name with other contents. A file that is asked for by its name
+/// is that of the upstream of the answer before, if it has one.
 #[derive(Debug)]
 pub(crate) struct Answers {
     catalog: Arc<Catalog>,

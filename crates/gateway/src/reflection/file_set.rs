@@ -19,8 +19,8 @@ const MAX_FILES: usize = Pool::MAX_FILES;
 /// Encoded `FileDescriptorProto`s and the services to offer: all that the gateway knows of an
 /// upstream's interface.
 ///
-/// At most [`Pool::MAX_SIZE`] bytes and [`Pool::MAX_FILES`] files. A set may lack files of `google/protobuf/` and `google/api/`,
-/// which many servers do not send.
+/// At most [`Pool::MAX_SIZE`] bytes and [`Pool::MAX_FILES`] files. A set may lack files of
+/// `google/protobuf/` and `google/api/`, which many servers do not send.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileSet {
     files: BTreeMap<String, File>,

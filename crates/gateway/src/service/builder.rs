@@ -43,9 +43,9 @@ impl Gateway {
         Builder::new()
     }
 
-    /// Replaces the settings and the upstreams. Calls in progress keep theirs. New calls use the old
-    /// ones until each new upstream was asked for its services; one that cannot be reached offers
-    /// the services that an old upstream with the same URLs had.
+    /// Replaces the settings and the upstreams. Calls in progress keep theirs. New calls use the
+    /// old ones until each new upstream was asked for its services; one that cannot be reached
+    /// offers the services that an old upstream with the same URLs had.
     ///
     /// # Errors
     /// [`RouteConflicts`] as for [`ready`](Self::ready). The old settings stay in use.
@@ -141,8 +141,8 @@ impl Builder {
     /// Sets whether `/console/` is a page on which people call the services. Only pages of the
     /// gateway's own origin can read it. Default: `false`.
     ///
-    /// It shows all services and types, and why services could not be learned, to everybody who can
-    /// reach the gateway.
+    /// The page shows all services and types, and why services could not be learned, to all clients
+    /// that can reach the gateway.
     pub fn console(mut self, console: bool) -> Self {
         self.settings.documents.console = console;
         self
@@ -168,8 +168,8 @@ impl Builder {
         self
     }
 
-    /// Sets whether streams of JSON over HTTP are arrays, rather than lines, for clients that accept
-    /// neither `application/x-ndjson` nor `text/event-stream`. Default: `false`.
+    /// Sets whether streams of JSON over HTTP are arrays, rather than lines, for clients that
+    /// accept neither `application/x-ndjson` nor `text/event-stream`. Default: `false`.
     pub fn array_streams(mut self, arrays: bool) -> Self {
         self.settings.array_streams = arrays;
         self
@@ -190,7 +190,8 @@ impl Builder {
     }
 
     /// Sets the limits and timeouts of WebSockets. Default: [`sockeye::Config::new`]. The maximum
-    /// length of their messages is always that of the gateway's, and 64 KiB for what is around them.
+    /// length of their messages is always that of the gateway's, and 64 KiB for what is around
+    /// them.
     pub fn websocket_config(mut self, config: sockeye::Config) -> Self {
         self.settings.sockets.config = config;
         self
@@ -224,8 +225,8 @@ impl Builder {
     }
 
     /// Sets a function that gets the record of each call, and of each other request, once it has
-    /// ended: for access logs and metrics. The function runs on the threads that serve calls: it must
-    /// neither block nor panic. Default: none.
+    /// ended: for access logs and metrics. The function runs on the threads that serve calls: it
+    /// must neither block nor panic. Default: none.
     pub fn observer(mut self, observer: impl Fn(&CallRecord) + Send + Sync + 'static) -> Self {
         self.settings.hooks.observer = Some(Box::new(observer));
         self
@@ -239,20 +240,20 @@ impl Builder {
     }
 
     /// Sets whether responses are compressed with gzip for clients that accept it: JSON over HTTP
-    /// and unary calls of Connect from 1 KiB on, and the messages of Connect's streams. Responses of
-    /// gRPC and grpc-web pass as the upstream compresses them. Default: `false`.
+    /// and unary calls of Connect from 1 KiB on, and the messages of Connect's streams. Responses
+    /// of gRPC and grpc-web pass as the upstream compresses them. Default: `false`.
     ///
-    /// Compression tells an observer of the network how long a response is. Over TLS, this discloses
-    /// secrets in responses that also repeat text of an attacker.
+    /// Compression tells an observer of the network how long a response is. Over TLS, this
+    /// discloses secrets in responses that also repeat text of an attacker.
     pub fn compress_responses(mut self, compress: bool) -> Self {
         self.settings.compress_responses = compress;
         self
     }
 
-    /// Sets whether a `POST` with `application/x-www-form-urlencoded` is a request whose query is in
-    /// its body, as for grpc-gateway: for the method of `X-HTTP-Method-Override`, or for `GET` where
-    /// no route takes `POST`. Default: `false`, since pages send such requests to other origins; the
-    /// check of the origin is then all that protects from them.
+    /// Sets whether a `POST` with `application/x-www-form-urlencoded` is a request whose query is
+    /// in its body, as for grpc-gateway: for the method of `X-HTTP-Method-Override`, or for `GET`
+    /// where no route takes `POST`. Default: `false`, since pages send such requests to other
+    /// origins; the check of the origin is then all that protects from them.
     pub fn form_posts(mut self, forms: bool) -> Self {
         self.settings.dispatch.form_posts = forms;
         self

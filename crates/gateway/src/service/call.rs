@@ -74,8 +74,8 @@ impl Inner {
     /// All dialects begin their calls here.
     ///
     /// # Errors
-    /// The status of a call over the rate limit, of one that the authorizer refuses, and of one whose
-    /// headers are invalid.
+    /// The status of a call over the rate limit, of one that the authorizer refuses, and of one
+    /// whose headers are invalid.
     pub(super) async fn prepare(
         &self,
         method: &str,

@@ -45,8 +45,8 @@ impl Compression {
     /// Returns the message in compressed bytes. No bytes are no message, whatever the compression.
     ///
     /// # Errors
-    /// `resource_exhausted` if the message is longer than the limit, without reading more of it, and
-    /// `invalid_argument` if the bytes are not so compressed.
+    /// `resource_exhausted` if the message is longer than the limit, without reading more of it,
+    /// and `invalid_argument` if the bytes are not so compressed.
     pub(super) fn decompress(self, bytes: Bytes, max_length: u32) -> Result<Bytes, Status> {
         if self == Self::Identity || bytes.is_empty() {
             return Ok(bytes);

@@ -54,8 +54,8 @@ impl Inner {
         Some(response)
     }
 
-    /// Reports whether a request of `/` is led to the console: no route takes it, and a browser shows
-    /// the response as a page. Clients of JSON and of WebSockets do not accept HTML.
+    /// Reports whether a request of `/` is led to the console: no route takes it, and a browser
+    /// shows the response as a page. Clients of JSON and of WebSockets do not accept HTML.
     fn leads_to_console(&self, headers: &HeaderMap) -> bool {
         let accept = headers.get(ACCEPT).map_or(&b""[..], HeaderValue::as_bytes);
         accept.starts_with(b"text/html")
@@ -77,8 +77,8 @@ impl Inner {
         response
     }
 
-    /// Answers with a file of the console. Pages of other origins read none, whatever the origins of
-    /// calls are.
+    /// Answers with a file of the console. Pages of other origins read none, whatever the origins
+    /// of calls are.
     fn console<B>(&self, name: &str, request: &Request<B>) -> Response<Body> {
         if let Some(refusal) = origin::refuse(&OriginPolicy::same_origin(), request) {
             return refusal;

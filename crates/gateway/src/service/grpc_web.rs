@@ -1,5 +1,5 @@
-//! grpc-web: gRPC's messages as they are, and its trailers as a last frame of the body, all of it in
-//! base64 if the client cannot read bytes.
+//! grpc-web: gRPC's messages as they are, and its trailers as a last frame of the body, all of it
+//! in base64 if the client cannot read bytes.
 
 use std::pin::Pin;
 use std::sync::Arc;

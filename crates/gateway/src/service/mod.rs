@@ -100,8 +100,8 @@ pub use packet_routes::{PacketRouteError, PacketRoutes};
 /// | `application/json` on `/package.Service/Method` | Connect, unary; streams as JSON over HTTP |
 /// | a WebSocket | by its subprotocol or path: see [`dispatch`](crate::dispatch) |
 ///
-/// The server must serve upgrades of HTTP/1.1, and over HTTP/2 the extended CONNECT of RFC 8441, for
-/// WebSockets to be opened.
+/// The server must serve upgrades of HTTP/1.1, and over HTTP/2 the extended CONNECT of RFC 8441,
+/// for WebSockets to be opened.
 ///
 /// Clones share everything. The tasks that learn services end when the last clone is dropped.
 #[derive(Clone)]
@@ -121,9 +121,9 @@ impl Gateway {
     /// Waits until each upstream was asked for its services, successfully or not.
     ///
     /// # Errors
-    /// [`RouteConflicts`] if HTTP rules lead the same requests to different methods. A program should
-    /// refuse to start then. If it goes on, the first of such rules is used, as it is after a change
-    /// of an upstream: [`sources`](Self::sources) reports the others.
+    /// [`RouteConflicts`] if HTTP rules lead the same requests to different methods. A program
+    /// should refuse to start then. If it goes on, the first of such rules is used, as it is after
+    /// a change of an upstream: [`sources`](Self::sources) reports the others.
     pub async fn ready(&self) -> Result<(), RouteConflicts> {
         let inner = self.current();
         inner.catalogs.ready().await;
@@ -334,8 +334,8 @@ impl Inner {
 type Dispatched<'c, 'p> =
     Result<Dispatch<&'c Arc<MethodEntry>, Match<'c, 'p, RouteTarget>>, DispatchError>;
 
-/// Returns the dialect of a call, and its method if the catalog has it. `None` for requests that are
-/// no calls, and for WebSockets, whose calls begin later.
+/// Returns the dialect of a call, and its method if the catalog has it. `None` for requests that
+/// are no calls, and for WebSockets, whose calls begin later.
 fn called_method<'c>(
     dispatched: &Dispatched<'c, '_>,
     catalog: &'c Catalog,

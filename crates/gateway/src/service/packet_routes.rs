@@ -14,8 +14,8 @@ pub(super) const STATUS: u32 = 0;
 ///
 /// A binary message has one packet or several. Each packet is a call of its own: of a unary method,
 /// or of one that responds with a stream. Responses have the type and the `who` of the request.
-/// Packets of type 0 end a call: those with a `google.rpc.Status` end it as failed, and an empty one
-/// is the end of a stream.
+/// Packets of type 0 end a call: those with a `google.rpc.Status` end it as failed, and an empty
+/// one is the end of a stream.
 ///
 /// Metadata are those of the handshake, by the rules of JSON over HTTP.
 ///

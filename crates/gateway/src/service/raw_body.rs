@@ -207,8 +207,8 @@ impl RawInput {
 }
 
 impl Inner {
-    /// Answers with the data of `HttpBody`. The headers of a stream wait for its first message, which
-    /// has the content type.
+    /// Answers with the data of `HttpBody`. The headers of a stream wait for its first message,
+    /// which has the content type.
     pub(super) async fn answer_raw(
         &self,
         method: Arc<MethodEntry>,

@@ -133,8 +133,8 @@ impl Inner {
     }
 }
 
-/// The answers to the requests of a call, and its status. An answer is made when it is asked for, so
-/// that the client's reading limits them.
+/// The answers to the requests of a call, and its status. An answer is made when it is asked for,
+/// so that the client's reading limits them.
 struct ReflectionBody {
     form: ReflectionForm,
     /// `None` once the call is over.

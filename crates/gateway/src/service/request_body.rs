@@ -32,8 +32,8 @@ pub(super) async fn read_whole(
 /// Reads the message of a method that takes one, with its prefix.
 ///
 /// # Errors
-/// `unimplemented` for none or several messages, as the specification of gRPC has it, and the status
-/// of a body that cannot be read.
+/// `unimplemented` for none or several messages, as the specification of gRPC has it, and the
+/// status of a body that cannot be read.
 pub(super) async fn read_only_message(
     mut body: TranscodedBody,
     deadline: Option<Instant>,

@@ -17,15 +17,15 @@ use super::body::{BoxError, RequestBody, boxed};
 /// Maximum length of a rest that is read, in bytes. Taken from Go's HTTP server.
 const MAX_REST: usize = 256 * 1024;
 
-/// Timeout of reading a rest. Chosen: the rest is usually the end of a chunked body, which is on its
-/// way already.
+/// Timeout of reading a rest. Chosen: the rest is usually the end of a chunked body, which is on
+/// its way already.
 const REST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Boxes the body of a request, which is read to its end, within limits, if it is dropped before.
 ///
 /// Otherwise a server of HTTP/1.1 has to close the connection, and clients that have begun the next
-/// request on it fail. On HTTP/2 it resets the stream without an error, as RFC 9113 allows in section
-/// 8.1, and curl up to 7.88 then discards the response.
+/// request on it fail. On HTTP/2 it resets the stream without an error, as RFC 9113 allows in
+/// section 8.1, and curl up to 7.88 then discards the response.
 pub(super) fn read_to_end<B>(request: Request<B>) -> Request<RequestBody>
 where
     B: http_body::Body<Data = Bytes> + Send + 'static,

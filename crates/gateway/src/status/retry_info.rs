@@ -6,8 +6,8 @@ use crate::protobuf::{put_len_field, put_varint_field};
 const TYPE_URL: &str = "type.googleapis.com/google.rpc.RetryInfo";
 
 impl Status {
-    /// Adds the time after which a client may try again, as a `google.rpc.RetryInfo`. Replaces other
-    /// details.
+    /// Adds the time after which a client may try again, as a `google.rpc.RetryInfo`. Replaces
+    /// other details.
     pub(crate) fn with_retry_delay(self, delay: Duration) -> Self {
         let mut duration = Vec::new();
         put_varint_field(&mut duration, 1, delay.as_secs());

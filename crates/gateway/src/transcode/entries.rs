@@ -32,7 +32,8 @@ pub(super) fn collect(
     let base = list.len();
     let mut reader = Reader::new(wire, span)?;
     let (mut highest, mut sorted) = (0, true);
-    // A bit for each oneof, or for several if there are more than 64: it only asks for a closer look.
+    // A bit for each oneof, or for several if there are more than 64: it only asks for a closer
+    // look.
     let (mut oneofs, mut conflict) = (0_u64, false);
     while let Some(field) = reader.field()? {
         let Some((place, wire_type, value)) = known(tables, table, wire, field)? else {

@@ -205,8 +205,8 @@ impl<'a> JsonReader<'a> {
         }
     }
 
-    /// Reads a whole number of at most 18 digits, without a fraction or an exponent; `None`, without
-    /// moving, if something else comes.
+    /// Reads a whole number of at most 18 digits, without a fraction or an exponent; `None`,
+    /// without moving, if something else comes.
     #[inline]
     pub(super) fn small_integer(&mut self) -> Option<number::Integer> {
         self.peek();

@@ -9,8 +9,8 @@ use crate::protobuf::{WireType, close_len, open_len, put_bytes, put_tag};
 /// Returns the paths of the fields that a JSON text sets, sorted, in their proto names: the field
 /// mask of a `PATCH` whose body is a message of this type.
 ///
-/// Paths lead into messages, `google.protobuf.Struct` and objects of `google.protobuf.Value`, but not
-/// into lists, maps and `Any`. An empty object is a path itself, and so is `null`.
+/// Paths lead into messages, `google.protobuf.Struct` and objects of `google.protobuf.Value`, but
+/// not into lists, maps and `Any`. An empty object is a path itself, and so is `null`.
 ///
 /// # Errors
 /// A [`TranscodeError`] if the text is not JSON, has unknown fields that

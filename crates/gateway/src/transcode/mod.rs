@@ -2,8 +2,8 @@
 //!
 //! [`Tables`] are compiled once from a [`Pool`](crate::descriptor::Pool). Then [`json_to_wire`] and
 //! [`wire_to_json`] are one pass each. JSON is that of protobuf's JSON mapping, for every type:
-//! strict RFC 8259, 64-bit integers as strings, exact ranges, shortest floats, and the special forms
-//! of the well-known types.
+//! strict RFC 8259, 64-bit integers as strings, exact ranges, shortest floats, and the special
+//! forms of the well-known types.
 //!
 //! ```
 //! use sockeye_gateway::descriptor::Pool;
@@ -27,10 +27,10 @@
 //!
 //! # The parts of a REST call
 //! Concatenated messages merge, so that a request is the concatenation of its parts: the query, the
-//! body, then the path. [`Tables`] are the [`Schema`](crate::route::binding::Schema) by which values
-//! of paths and queries become JSON; [`ParseOptions::write_zeros`] lets that JSON win over a body.
-//! [`body_to_wire`] writes a body that is one field, [`field_to_json`] prints a response body that is
-//! one field, and [`mask_of_body`] and [`put_mask`] make the field mask of a `PATCH`.
+//! body, then the path. [`Tables`] are the [`Schema`](crate::route::binding::Schema) by which
+//! values of paths and queries become JSON; [`ParseOptions::write_zeros`] lets that JSON win over a
+//! body. [`body_to_wire`] writes a body that is one field, [`field_to_json`] prints a response body
+//! that is one field, and [`mask_of_body`] and [`put_mask`] make the field mask of a `PATCH`.
 //!
 //! # Bounds
 //! Messages nest at most [`ParseOptions::max_depth`] deep and output is at most

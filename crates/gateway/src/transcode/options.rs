@@ -53,8 +53,8 @@ pub enum Unpopulated {
     Omit,
     /// Lists, maps and fields without presence: as `[]`, `{}` and zero values.
     Defaults,
-    /// Those of [`Defaults`](Self::Defaults), and as `null` fields with presence that are neither
-    /// members of a oneof nor `optional` of proto3: as grpc-gateway prints.
+    /// The fields of [`Defaults`](Self::Defaults), and as `null` fields with presence that are
+    /// neither members of a oneof nor `optional` of proto3: as grpc-gateway prints.
     Nulls,
 }
 

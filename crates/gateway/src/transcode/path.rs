@@ -26,8 +26,9 @@ impl FieldPath {
     /// Finds a field by names with dots between them, each in its proto or JSON form.
     ///
     /// # Errors
-    /// [`Problem::UnknownField`] if a message has no such field, [`Problem::Type`] if a field within
-    /// the path is no singular message, [`Problem::TooDeep`] past [`MAX_STEPS`](Self::MAX_STEPS).
+    /// [`Problem::UnknownField`] if a message has no such field, [`Problem::Type`] if a field
+    /// within the path is no singular message, [`Problem::TooDeep`] past
+    /// [`MAX_STEPS`](Self::MAX_STEPS).
     ///
     /// # Panics
     /// If the id is of other tables that have more messages.

@@ -3,8 +3,8 @@ use super::error::{Problem, Result, TranscodeError};
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
-/// The number of bytes before the first that a JSON string cannot have as it is: a quotation mark, a
-/// backslash or a control character.
+/// The number of bytes before the first that a JSON string cannot have as it is: a quotation mark,
+/// a backslash or a control character.
 #[inline]
 pub(super) fn plain_length(bytes: &[u8]) -> usize {
     let mut at = 0;

@@ -15,8 +15,8 @@ use super::subchannel::PendingCall;
 /// The body of an upstream's response: gRPC's length-prefixed messages, and the trailers with the
 /// status of the call.
 ///
-/// An error is the status of a call that was cut off. Dropping the body cancels the call: its stream
-/// is reset at once.
+/// An error is the status of a call that was cut off. Dropping the body cancels the call: its
+/// stream is reset at once.
 pub struct UpstreamBody {
     inner: ResponseBody,
     /// The places that the call occupies until it is over.

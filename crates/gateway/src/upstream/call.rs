@@ -22,7 +22,7 @@ use super::{Shared, UpstreamBody, random, retry};
 use crate::deadline::{Deadline, TimeoutForm};
 use crate::status::GRPC_STATUS;
 
-/// How a call is made.
+/// The options of a call.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CallOptions {
     /// The time at which the call ends as `deadline_exceeded`, whether the upstream enforces it or

@@ -169,7 +169,7 @@ impl UpstreamConfig {
 
     /// Sets how many bytes of one call's responses may be in flight or unread. Default: 256 KiB.
     ///
-    /// This bounds the memory of a call whose client does not read: the upstream has to wait.
+    /// The window bounds the memory of a call whose client does not read: the upstream has to wait.
     pub fn stream_window(self, bytes: u32) -> Self {
         Self { stream_window: bytes, ..self }
     }

@@ -64,8 +64,8 @@ impl RetryBudget {
     }
 }
 
-/// Returns the delay before a call is sent again, which ended with this status and without a byte of
-/// a response; `None` if it must not be sent again.
+/// Returns the delay before a call is sent again, which ended with this status and without a byte
+/// of a response; `None` if it must not be sent again.
 ///
 /// `attempts` counts the attempts so far, and `random` is 64 random bits.
 pub(super) fn delay(

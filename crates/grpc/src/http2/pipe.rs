@@ -108,9 +108,9 @@ where
 }
 
 impl SendBody<RequestBody> {
-    /// Sends the body, and resets the stream as soon as the caller no longer waits for the response:
-    /// also while a piece waits for the peer's window, when the body itself is not polled. The call
-    /// would otherwise keep the window of the connection from all others.
+    /// Sends the body, and resets the stream as soon as the caller no longer waits for the
+    /// response: also while a piece waits for the peer's window, when the body itself is not
+    /// polled. The call would otherwise keep the window of the connection from all others.
     pub(crate) fn poll_unless_cancelled(&mut self, cx: &mut Context<'_>) -> Poll<Sent> {
         if self.body.poll_cancelled(cx).is_ready() {
             self.stream.send_reset(Reason::CANCEL);

@@ -77,7 +77,7 @@ pub enum ClientEvent {
     Missed {
         /// The room.
         room: RoomName,
-        /// Their number and the reason.
+        /// The number of missed publications and the reason.
         missed: Missed,
     },
     /// The presence of a room changed.

@@ -1,4 +1,4 @@
-//! When collections that have shrunk give memory back.
+//! The rule by which collections that have shrunk give memory back.
 
 /// Returns whether three quarters of a collection's memory are unused. What then remains is to be
 /// twice what is used, so that the cost of moving it is that of the removals before.

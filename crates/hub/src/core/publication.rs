@@ -59,8 +59,8 @@ impl Publication {
         Self { message: message.into(), id: None, publisher: None, user: None, tags: Vec::new() }
     }
 
-    /// Copies the message, which may be a small part of the buffer that a connection received it in:
-    /// what keeps the message would keep the whole buffer.
+    /// Copies the message, which may be a small part of the buffer that a connection received it
+    /// in: what keeps the message would keep the whole buffer.
     pub(crate) fn detached(&self) -> Self {
         let message = match &self.message {
             Message::Text(text) => Message::Text(Utf8Bytes::from(text.as_str())),

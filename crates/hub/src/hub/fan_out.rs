@@ -78,8 +78,8 @@ impl<S: Send + Sync + 'static> Shared<S> {
         let started = Instant::now();
         let mut deliveries = 0;
         let position = place.map(|place| place.position);
-        // A publication that takes the place of an earlier one overtakes those of other keys: a client
-        // that resumed after it would never receive them.
+        // A publication that takes the place of an earlier one overtakes those of other keys: a
+        // client that resumed after it would never receive them.
         let told = position.filter(|_| !state.options.policy.is_by_key());
         let delivery = Delivery { room: name, publication, position: told };
         let mut encoded =

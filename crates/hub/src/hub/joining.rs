@@ -272,8 +272,8 @@ impl<S: Send + Sync + 'static> Shared<S> {
                 state.set_chain(None);
                 continue;
             }
-            // The answer to a round meanwhile may be from before the subscription. What was published
-            // in between is found by a check.
+            // The answer to a round meanwhile may be from before the subscription. What was
+            // published in between is found by a check.
             if chain.position() != Some(*top) {
                 chain.suspect(Instant::now());
             }

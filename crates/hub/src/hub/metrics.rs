@@ -49,7 +49,7 @@ pub struct HubMetrics {
     pub recoveries: u64,
     /// Gaps that sessions were told of.
     pub gaps: u64,
-    /// These gaps by their reasons.
+    /// The gaps by their reasons.
     pub gaps_by_reason: GapCounts,
     /// Holes in the events of the bus that this node has healed by reading the history.
     pub holes: u64,

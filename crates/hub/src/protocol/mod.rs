@@ -69,8 +69,8 @@
 //!
 //! # sockeye.hub.v1
 //!
-//! `docs/hub-protocol.md` defines each message. Beside what the protocol of centrifuge has, it tells
-//! clients why publications are missing and how many, and is compact in its binary encoding.
+//! `docs/hub-protocol.md` defines each message. Beside what the protocol of centrifuge has, it
+//! tells clients why publications are missing and how many, and is compact in its binary encoding.
 //!
 //! [position]: crate::core::Position
 

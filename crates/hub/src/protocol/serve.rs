@@ -146,7 +146,7 @@ struct Queue<C> {
 #[derive(Debug)]
 struct Waiting<C> {
     command: C,
-    /// Its share of the length of its message, in bytes.
+    /// The command's share of the length of its message, in bytes.
     length: usize,
 }
 

@@ -14,8 +14,8 @@ use crate::payload::Random;
 use crate::poller::{Poller, Readiness};
 use crate::transport::{ReadOutcome, Transport};
 
-/// Size of encoded frames that the socket has not taken, in bytes, above which further messages wait
-/// unencoded.
+/// Size of encoded frames that the socket has not taken, in bytes, above which further messages
+/// wait unencoded.
 const MAX_UNWRITTEN: usize = 256 * 1024;
 
 const PONG: u8 = 0xa;

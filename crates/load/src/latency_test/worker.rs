@@ -31,7 +31,7 @@ pub(super) struct Shared {
     pub(super) counts: Mutex<LatencyCounts>,
     /// Messages that wait or are in flight, on all threads; 0 in fan-out.
     pub(super) in_flight: AtomicU64,
-    /// Whether a thread has failed, so that the others end.
+    /// `true` if a thread has failed, so that the others end.
     pub(super) is_cancelled: AtomicBool,
 }
 

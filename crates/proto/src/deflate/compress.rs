@@ -93,8 +93,8 @@ impl Deflater {
 
     /// Resets the context before its next use, so that later messages do not refer to earlier ones:
     /// a message that was compressed elsewhere has moved the peer's window past them. The caller
-    /// must be between two messages. Unlike [`release`](Self::release), `reset_context` keeps the context,
-    /// and costs nothing until its next use.
+    /// must be between two messages. Unlike [`release`](Self::release), `reset_context` keeps the
+    /// context, and costs nothing until its next use.
     pub(crate) const fn reset_context(&mut self) {
         self.stale = self.context.is_some();
     }

@@ -2,8 +2,8 @@ use std::fmt;
 
 use crate::excerpt::excerpt;
 
-/// A pattern that [`OriginPolicy::allow`](super::OriginPolicy::allow) or [`HostPolicy::allow`](super::HostPolicy::allow)
-/// refuses.
+/// A pattern that [`OriginPolicy::allow`](super::OriginPolicy::allow) or
+/// [`HostPolicy::allow`](super::HostPolicy::allow) refuses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PatternError {
     pattern: String,

@@ -80,8 +80,8 @@ pub struct Attach {
     pub position: Position,
 }
 
-/// How far an end has received the stream of the other end. As in TCP, the end of the stream counts
-/// as one position after the last byte.
+/// The position up to which an end has received the stream of the other end. As in TCP, the end of
+/// the stream counts as one position after the last byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Position {
     /// The number of bytes received.

@@ -15,9 +15,9 @@ pub(super) struct Receiving {
     ack_delay: Duration,
     /// The number of bytes received.
     received: u64,
-    /// Whether the end has arrived.
+    /// `true` if the end of the stream has arrived.
     ended: bool,
-    /// Whether what arrives is dropped as if the program had read it.
+    /// `true` if what arrives is dropped as if the program had read it.
     discards: bool,
     /// The position that the other end was last told.
     announced: u64,

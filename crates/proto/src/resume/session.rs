@@ -42,7 +42,7 @@ pub struct Session {
     sending: Sending,
     receiving: Receiving,
     error: Option<ResumeError>,
-    /// Whether the other end is still to be notified of `error`.
+    /// `true` if the other end is still to be notified of `error`.
     owes_end: bool,
 }
 

@@ -34,7 +34,7 @@ pub(super) struct Ending {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ClosingHandshake {
-    /// It has not begun, or goes on, or the connection failed.
+    /// The closing handshake has not begun, or goes on, or the connection failed.
     Incomplete,
     Complete,
     /// The peer did not answer the close frame in time. It may still be reading what was sent

@@ -33,9 +33,10 @@
 //! | `sockeye_close_frames_sent_total` | `role`, `code` | close frames sent |
 //! | `sockeye_rtt_seconds` | `role` | round-trip times, one for each keepalive ping that was answered: a histogram |
 //!
-//! The compression ratio is that of the bytes of messages to the bytes on the wire. In `PromQL`, for
-//! sent messages: `rate(sockeye_messages_sent_bytes_total[5m]) /
-//! rate(sockeye_wire_sent_bytes_total[5m])`, each summed over its labels.
+//! The compression ratio is that of the bytes of messages to the bytes on the wire. In `PromQL`,
+//! for sent messages:
+//! `rate(sockeye_messages_sent_bytes_total[5m]) / rate(sockeye_wire_sent_bytes_total[5m])`, each
+//! summed over its labels.
 //!
 //! | label | values |
 //! |---|---|

@@ -7,16 +7,17 @@ use std::sync::atomic::Ordering;
 
 use crate::sync::{AtomicBool, AtomicUsize, Notify};
 
-/// Returns an upper bound of the size on the wire of a message with a payload of `length` bytes: with
-/// its header, of 10 bytes at most, and what compression adds to a payload that it cannot shrink,
-/// which is 9 bits for a byte at most.
+/// Returns an upper bound of the size on the wire of a message with a payload of `length` bytes:
+/// with its header, of 10 bytes at most, and what compression adds to a payload that it cannot
+/// shrink, which is 9 bits for a byte at most.
 #[inline]
 pub(super) const fn wire_bound(length: usize) -> usize {
     length + length / 8 + 16
 }
 
-/// The [bounds of the sizes](wire_bound) of the prepared messages of a connection's handles, as sums
-/// that wrap around: the difference of the first and the last is what is not known to be written.
+/// The [bounds of the sizes](wire_bound) of the prepared messages of a connection's handles, as
+/// sums that wrap around: the difference of the first and the last is what is not known to be
+/// written.
 #[derive(Debug)]
 pub(super) struct SendCapacity {
     /// Posted to the worker.

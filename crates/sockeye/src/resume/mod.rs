@@ -1,8 +1,8 @@
 //! Byte streams that outlive their WebSocket.
 //!
-//! A [`ResumableStream`] goes on when its WebSocket is lost: the client opens another one, both ends
-//! state how much they have received, and the rest is sent again. The programs at both ends notice
-//! nothing but the delay. What cannot be kept is an [`Error`]: no byte is lost or doubled in
+//! A [`ResumableStream`] goes on when its WebSocket is lost: the client opens another one, both
+//! ends state how much they have received, and the rest is sent again. The programs at both ends
+//! notice nothing but the delay. What cannot be kept is an [`Error`]: no byte is lost or doubled in
 //! silence.
 //!
 //! ```no_run

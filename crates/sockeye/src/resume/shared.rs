@@ -25,7 +25,7 @@ pub(super) struct State {
     pub(super) session: Session,
     /// The error that ended a client besides that of the session.
     failure: Option<Error>,
-    /// Whether both programs had read everything: no later error matters.
+    /// `true` if both programs had read everything: no later error matters.
     pub(super) is_complete: bool,
     /// The number of the WebSocket that is attached, or was the last.
     pub(super) generation: u64,

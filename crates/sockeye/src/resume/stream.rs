@@ -17,11 +17,11 @@ use super::shared::{Shared, State, set_waker};
 /// reconnections do not depend on the calls of the program.
 ///
 /// # Reads and writes
-/// A write returns once its bytes are kept, and waits while [`Limits::buffer`](super::Limits::buffer)
-/// is full: without a WebSocket, and while the other program does not read. A flush waits until a
-/// WebSocket has taken all bytes. A shutdown ends the local direction, flushes, and leaves the other
-/// direction open. [`acknowledged`](Self::acknowledged) waits until the other program has read
-/// everything.
+/// A write returns once its bytes are kept, and waits while
+/// [`Limits::buffer`](super::Limits::buffer) is full: without a WebSocket, and while the other
+/// program does not read. A flush waits until a WebSocket has taken all bytes. A shutdown ends the
+/// local direction, flushes, and leaves the other direction open.
+/// [`acknowledged`](Self::acknowledged) waits until the other program has read everything.
 ///
 /// # Errors
 /// Every call of a session that has ended with an error fails with that [`Error`], inside an

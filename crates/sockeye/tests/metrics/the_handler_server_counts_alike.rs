@@ -24,7 +24,8 @@ fn serve(work: impl FnOnce(SocketAddr)) -> Vec<String> {
                 assert_eq!(connection.send("taken"), SendOutcome::Taken);
                 assert_eq!(connection.send("dropped"), SendOutcome::Full);
             }
-            // The peer reads neither before the handler returns, and the transport takes only a part of the first.
+            // The peer reads neither before the handler returns, and the transport takes only a
+            // part of the first.
             b"to all" => {
                 assert_eq!(connection.send_shared("x".repeat(LONG)), SendOutcome::Taken);
                 connection.broadcast("dropped").unwrap();

@@ -6,8 +6,8 @@
 //!            └ StreamSocket  WebSocketStream: promises, backpressure both ways
 //! ```
 //!
-//! Messages and the end from the browser go to the [`ReceiveQueue`], from which they are polled. This
-//! module does not interpret messages, timeouts or the end of a connection: module `websocket`
+//! Messages and the end from the browser go to the [`ReceiveQueue`], from which they are polled.
+//! This module does not interpret messages, timeouts or the end of a connection: module `websocket`
 //! does.
 
 mod bindings;

@@ -102,8 +102,8 @@ impl Ratio {
     }
 }
 
-/// Returns the 97.5 % quantile of Student's t-distribution. Beyond ten degrees of freedom, the value
-/// of the next lower row of the table, which is on the safe side.
+/// Returns the 97.5 % quantile of Student's t-distribution. Beyond ten degrees of freedom, the
+/// value of the next lower row of the table, which is on the safe side.
 fn critical_value(freedom: usize) -> f64 {
     const TABLE: [f64; 10] =
         [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228];

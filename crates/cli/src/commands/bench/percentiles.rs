@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use sockeye_load::Latency;
 
-/// Percentiles for each halving of the distance to 100 %, as the tools of `HdrHistogram` have by default.
+/// Percentiles for each halving of the distance to 100 %, as the tools of `HdrHistogram` have by
+/// default.
 const STEPS: u32 = 5;
 
 /// Returns the table. Values are milliseconds.

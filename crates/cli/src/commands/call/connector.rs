@@ -248,7 +248,8 @@ impl Connection {
 }
 
 /// Returns whether the server sent something else than HTTP/1.1. hyper has no name for the error of
-/// bytes before the request, such as the settings of HTTP/2: unlike errors of I/O, it has no source.
+/// bytes before the request, such as the settings of HTTP/2: unlike errors of I/O, it has no
+/// source.
 fn is_other_protocol(error: &hyper::Error) -> bool {
     // The error of the connection is the source of the error of a request that it had accepted.
     if let Some(cause) = error.source().and_then(|source| source.downcast_ref::<hyper::Error>()) {

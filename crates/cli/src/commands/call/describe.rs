@@ -13,9 +13,8 @@ use sockeye_gateway::transcode::{PrintOptions, Unpopulated, wire_to_json};
 use super::catalog::{self, nearest, unknown};
 use crate::client::Failure;
 
-/// Returns the definition of a symbol: of a method with its messages, and with the JSON of a request
-/// that has every field. Without a symbol, returns
-/// those of all services.
+/// Returns the definition of a symbol: of a method with its messages, and with the JSON of a
+/// request that has every field. Without a symbol, returns those of all services.
 ///
 /// # Errors
 /// A usage failure with the nearest name if there is no such symbol.

@@ -125,8 +125,8 @@ pub(super) fn whole_body(bytes: Vec<u8>) -> Body {
     Body::new(RequestBody::Whole(Some(bytes.into())))
 }
 
-/// Makes the body of the requests, each in the form that `frame` gives it, and calls `exchange` with
-/// the body. Requests of a stream are sent while `exchange` receives.
+/// Makes the body of the requests, each in the form that `frame` gives it, and calls `exchange`
+/// with the body. Requests of a stream are sent while `exchange` receives.
 pub(super) async fn with_body<T>(
     mut requests: Requests<'_>,
     frame: impl Fn(&[u8]) -> Result<Vec<u8>, Failure>,

@@ -1,4 +1,5 @@
-//! The source of the input: standard input, the terminal, `--data` or a recording, read by a thread.
+//! The source of the input: standard input, the terminal, `--data` or a recording, read by a
+//! thread.
 
 use std::fs::File;
 use std::io::{self, BufReader, IsTerminal as _};

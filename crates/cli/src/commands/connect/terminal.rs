@@ -83,8 +83,8 @@ impl Hinter for Watch {
 impl Validator for Watch {}
 
 impl Highlighter for Watch {
-    /// Called by the line editor for the empty line that it begins with, for each change of the line
-    /// and for each move of the cursor.
+    /// Called by the line editor for the empty line that it begins with, for each change of the
+    /// line and for each move of the cursor.
     fn highlight_char(&self, line: &str, pos: usize, _: CmdKind) -> bool {
         self.0.set_line(line, pos);
         false

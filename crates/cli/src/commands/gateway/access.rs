@@ -32,7 +32,7 @@ const PRIVATE: &str = "This gateway is for programs on its own machine, and a pr
 pub(crate) enum Access {
     /// Programs on this machine: nothing says that the gateway is meant for others.
     Private,
-    /// Anybody who can reach the port.
+    /// All clients that can reach the port.
     Anybody,
     /// Clients with a token.
     Tokens(TokenVerifier),

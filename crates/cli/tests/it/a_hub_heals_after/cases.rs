@@ -73,8 +73,8 @@ pub(crate) async fn packets_both_ways_were_lost_for_12_s(world: World) {
     packets_both_ways(world, LONG, EXPIRES).await;
 }
 
-/// TCP repeats what was not acknowledged after 0.2, 0.4, 0.8, 1.6, 3.2 and 6.4 s. What was on its way
-/// when the fault began would arrive 12.6 s later, behind what the node has published since.
+/// TCP repeats what was not acknowledged after 0.2, 0.4, 0.8, 1.6, 3.2 and 6.4 s. What was on its
+/// way when the fault began would arrive 12.6 s later, behind what the node has published since.
 pub(crate) async fn packets_both_ways_were_lost_until_tcp_sent_them_late(world: World) {
     let cut = (world.cut_to_brokers(NODE), world.cut_from_brokers(NODE));
     sleep(Duration::from_secs(8)).await;
@@ -148,9 +148,9 @@ pub(crate) async fn the_store_was_cleared(world: World) {
     world.recovers(LOSES).await;
 }
 
-/// Stops reading at an observer of [`NODE`] while more is published than the buffers between hold, and returns
-/// once it reads again. On a slow machine the node ends the observer's connection meanwhile, which
-/// the observer notices later than the others.
+/// Stops reading at an observer of [`NODE`] while more is published than the buffers between hold,
+/// and returns once it reads again. On a slow machine the node ends the observer's connection
+/// meanwhile, which the observer notices later than the others.
 async fn stop_reading(world: &World) {
     const SIZE: usize = 16 << 10;
     // More than the outbox, 1 MiB, the sockets and the client hold, 4 MiB each.

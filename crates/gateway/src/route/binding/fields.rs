@@ -8,10 +8,10 @@ use super::{BindError, Cardinality, Field, FieldKind, Schema};
 /// The treatment of query parameters that name no field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum UnknownNames {
-    /// They are ignored.
+    /// Unknown parameters are ignored.
     #[default]
     Ignore,
-    /// They are errors.
+    /// Unknown parameters are errors.
     Refuse,
 }
 

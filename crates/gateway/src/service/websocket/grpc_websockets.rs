@@ -140,8 +140,8 @@ struct Output {
 }
 
 impl Output {
-    /// Sends the headers of the response, without a status: clients take the first frame for headers
-    /// only.
+    /// Sends the headers of the response, without a status: clients take the first frame for
+    /// headers only.
     async fn headers(&mut self, mut headers: HeaderMap) -> Result<(), Stop> {
         for name in [GRPC_STATUS, GRPC_MESSAGE, GRPC_STATUS_DETAILS_BIN] {
             headers.remove(name);

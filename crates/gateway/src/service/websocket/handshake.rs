@@ -9,8 +9,8 @@ use sockeye::upgrade::PeerAddr;
 
 use crate::metadata::is_forwarding;
 
-/// Returns the head with which calls begin: the headers of a handshake, as a call of gRPC. `peer` is
-/// the address of the socket, for servers that tell none with requests.
+/// Returns the head with which calls begin: the headers of a handshake, as a call of gRPC. `peer`
+/// is the address of the socket, for servers that tell none with requests.
 pub(super) fn of_calls(mut head: Parts, peer: Option<SocketAddr>) -> Parts {
     head.method = Method::POST;
     head.version = Version::HTTP_2;

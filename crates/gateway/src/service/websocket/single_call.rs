@@ -68,8 +68,8 @@ pub(super) async fn read_requests(
     }
 }
 
-/// Runs a call until its response has ended, or until reading the requests stops it. A failure is the
-/// status of the call in its record.
+/// Runs a call until its response has ended, or until reading the requests stops it. A failure is
+/// the status of the call in its record.
 pub(super) async fn run_call(
     scope: &CallScope,
     responding: Pin<&mut impl Future<Output = Result<(), Stop>>>,

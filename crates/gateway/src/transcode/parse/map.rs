@@ -11,7 +11,7 @@ use crate::protobuf::{close_len, open_len, put_bytes, put_tag};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Key {
     hash: usize,
-    /// Where the output has it.
+    /// The range of the key in the output.
     start: usize,
     end: usize,
 }

@@ -33,8 +33,9 @@ pub fn wire_to_json(
     print(tables, out, options, |printer| printer.message(wire, Span::of(wire), id, 0))
 }
 
-/// Appends the JSON of one field of a message: the body of a response with `response_body: "field"`.
-/// A field that is not set is printed as its default value; a well-known type as `null`.
+/// Appends the JSON of one field of a message: the body of a response with
+/// `response_body: "field"`. A field that is not set is printed as its default value; a well-known
+/// type as `null`.
 ///
 /// # Errors
 /// As [`wire_to_json`].

@@ -80,8 +80,8 @@ fn put_float(out: &mut Vec<u8>, value: f32) {
     }
 }
 
-/// Appends the `Debug` form of a float, whose grammar is that of JSON, without the fraction of whole
-/// numbers. Minus zero keeps it: many readers take `-0` for an integer.
+/// Appends the `Debug` form of a float, whose grammar is that of JSON, without the fraction of
+/// whole numbers. Minus zero keeps it: many readers take `-0` for an integer.
 fn put_shortest(out: &mut Vec<u8>, print: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) {
     let start = out.len();
     // Writing to a vector does not fail.

@@ -29,8 +29,8 @@ use crate::core::{Epoch, Position};
 /// contradicts the chain, the store lost what the chain delivered, and the session waits until the
 /// chain has noticed: a session never follows a chain to publications that the store lost.
 ///
-/// It keeps one page at most, which it shares with all sessions that read it, and a bounded number
-/// of live publications.
+/// A recovery keeps one page at most, which it shares with all sessions that read it, and a bounded
+/// number of live publications.
 ///
 /// From the moment of its creation, every output of the chain goes to [`on_live`](Self::on_live),
 /// [`on_gap`](Self::on_gap) and [`on_checked`](Self::on_checked), in order, and nothing to the
@@ -133,7 +133,7 @@ enum State {
     Done,
 }
 
-/// How and when a page was asked for.
+/// A request for a page.
 #[derive(Clone, Copy, Debug)]
 struct Asked {
     leader: bool,

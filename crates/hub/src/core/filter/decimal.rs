@@ -6,8 +6,8 @@ use std::str::FromStr;
 /// A decimal number of any length, compared exactly: identifiers beyond 2^53 and amounts of money
 /// are not rounded.
 ///
-/// Its text is an optional sign, one or more digits, and optionally a point and one or more digits.
-/// There are no exponents.
+/// The text of a number is an optional sign, one or more digits, and optionally a point and one or
+/// more digits. There are no exponents.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Decimal {
     negative: bool,

@@ -12,13 +12,14 @@ pub struct QueuedPublication<T> {
     /// [`Conflate`](super::DeliveryPolicy::Conflate). Publications without a key supersede each
     /// other.
     pub key: Option<Arc<str>>,
-    /// The position before it, in rooms with history.
+    /// The position before the publication, in rooms with history.
     pub after: Option<Position>,
-    /// Its position, in rooms with history. Under a policy by key, [`pop`](super::Outbox::pop)
-    /// gives a position only with the last publication that waits for the room, and it then covers
-    /// all that were superseded: a client that resumes from it misses nothing.
+    /// The position of the publication, in rooms with history. Under a policy by key,
+    /// [`pop`](super::Outbox::pop) gives a position only with the last publication that waits for
+    /// the room, and it then covers all that were superseded: a client that resumes from it misses
+    /// nothing.
     pub position: Option<Position>,
-    /// The bytes that it is charged with.
+    /// The bytes that the publication is charged with.
     pub size: usize,
     /// The content that the driver writes.
     pub payload: T,

@@ -49,7 +49,7 @@ pub(super) struct Pending {
     users: BTreeMap<UserId, UserChange>,
 }
 
-/// How a session differs from what was told.
+/// The change of a session since the last diff that told of it.
 #[derive(Debug)]
 enum SessionChange {
     Joined,

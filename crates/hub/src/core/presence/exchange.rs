@@ -1,4 +1,4 @@
-//! How a presence keeps in step with those of the other nodes: messages, the link and time.
+//! The exchange of a presence with those of the other nodes: messages, the link and time.
 
 use std::time::Instant;
 

@@ -379,7 +379,7 @@ impl Default for Limits {
     }
 }
 
-/// Why a member could not join a room.
+/// The reason why a member could not join a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum JoinError {

@@ -24,8 +24,9 @@ const CALM: Duration = Duration::from_secs(25);
 /// - A session is told to leave only after it left, its node died, or the observer heard nothing of
 ///   its node for a lease while it was running and linked. So no restart of the bus tells a leave.
 /// - Eight seconds after the death of a node, no undisturbed observer has a member of it.
-/// - Once all is calm: members, users, counts, diffs, and the lists of clients that read them page by
-///   page during the changes are those of the sessions that live; and nodes send only heartbeats.
+/// - Once all is calm: members, users, counts, diffs, and the lists of clients that read them page
+///   by page during the changes are those of the sessions that live; and nodes send only
+///   heartbeats.
 #[test]
 fn every_leave_has_a_cause_and_all_nodes_agree_in_the_end() {
     for seed in seeds::seeds(SEEDS) {

@@ -49,8 +49,8 @@ impl Model {
     }
 }
 
-/// When an observer may take another node for dead: after a lease without a new heartbeat, during
-/// which the observer was running and linked.
+/// The times from which an observer may take another node for dead: after a lease without a new
+/// heartbeat, during which the observer was running and linked.
 #[derive(Debug, Default)]
 pub(crate) struct Leases {
     heard: BTreeMap<NodeId, ((u64, u64), Duration)>,

@@ -21,10 +21,10 @@ struct Pair {
     server_limits: Limits,
     to_server: VecDeque<Vec<u8>>,
     to_client: VecDeque<Vec<u8>>,
-    /// Whether the server has handled the first frame of this WebSocket.
+    /// `true` if the server has handled the first frame of this WebSocket.
     server_attached: bool,
     now: Duration,
-    /// What each program has read: the client's, then the server's.
+    /// The bytes that each program has read: the client's, then the server's.
     read: [Vec<u8>; 2],
 }
 

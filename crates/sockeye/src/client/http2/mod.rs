@@ -224,7 +224,7 @@ impl Http2 {
     /// Opens a WebSocket at a path and query of the server, with the headers, subprotocols, limits
     /// and deadlines of the [`Client`] that opened the connection.
     ///
-    /// Where the server's maximum of open streams is reached, this waits until one of them ends.
+    /// Waits until an open stream ends if the server's maximum of open streams is reached.
     ///
     /// # Errors
     /// [`ConnectError::Request`], [`ConnectError::Handshake`], [`ConnectError::Io`] when the

@@ -19,7 +19,7 @@ struct Shared {
     target: Mutex<SocketAddr>,
     /// The number of the epoch: a connection of an earlier one is cut.
     epoch: watch::Sender<u64>,
-    /// Whether connections are refused.
+    /// `true` if connections are refused.
     is_closed: watch::Sender<bool>,
     /// For each connection to come, the numbers of bytes from the client and from the server after
     /// which it is cut.

@@ -1,4 +1,4 @@
-//! Who may use the hub.
+//! The clients that may use the hub.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use super::HubArguments;
 use crate::host::token::TokenFlags;
 use crate::host::{Hosting, exposure};
 
-/// Who may use the hub.
+/// The clients that may use the hub.
 #[derive(Clone, Debug)]
 pub(crate) enum Access {
     /// No client: the server is reachable from other machines, and no flag says who may use the
@@ -19,7 +19,7 @@ pub(crate) enum Access {
     Off,
     /// Programs on this machine: nothing says that the server is meant for others.
     Private,
-    /// Anybody who can reach the port.
+    /// All clients that can reach the port.
     Anybody,
     /// Clients with a token.
     Tokens(TokenVerifier),

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::bus::BusUrl;
 
-/// Who may use the hub, its rules, its server API, and the bus to other servers.
+/// The access to the hub, its rules, its server API, and the bus to other servers.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Hub")]
 pub(crate) struct HubArguments {

@@ -25,10 +25,10 @@ const MAX_ROOMS: usize = 100;
 /// The maximum number of pages of rooms that are looked at for rooms to list.
 const MAX_PAGES: usize = 10;
 
-/// Who gets an overview.
+/// The reader of an overview.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reader {
-    /// Anybody.
+    /// Any client.
     Public,
     /// A program with the key of the server API.
     Keyed,
@@ -36,7 +36,7 @@ enum Reader {
 
 #[derive(Serialize)]
 struct Overview {
-    /// This server.
+    /// The name of this server in the hub.
     node: String,
     /// Time since this server started, in seconds.
     uptime: f64,

@@ -1,4 +1,5 @@
-//! `/hub` and `/connection/websocket`: the hub for clients, in its own protocol and in centrifuge's.
+//! `/hub` and `/connection/websocket`: the hub for clients, in its own protocol and in
+//! centrifuge's.
 
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, Method, Version};
