@@ -27,6 +27,21 @@ pub fn rewrite_wire(tables: &Tables, id: MessageId, wire: &[u8], out: &mut Vec<u
     result
 }
 
+/// Checks a message that nobody reads, within a message at this depth, as [`rewrite_wire`] does.
+///
+/// # Errors
+/// As [`rewrite_wire`].
+pub(super) fn check_wire(
+    tables: &Tables,
+    id: MessageId,
+    wire: &[u8],
+    span: Span,
+    depth: u32,
+) -> Result<()> {
+    let mut discarded = Vec::new();
+    Rewriter { tables, out: &mut discarded, entries: Vec::new() }.message(wire, span, id, depth)
+}
+
 const MAX_DEPTH: u32 = 100;
 
 struct Rewriter<'t, 'o> {

@@ -2,21 +2,24 @@ use std::collections::HashMap;
 
 use super::super::entries::collect;
 use super::super::error::Result;
+use super::super::rewrite::check_wire;
 use super::super::tables::FieldTable;
 use super::Printer;
 use crate::descriptor::Kind;
 use crate::protobuf::Span;
 
-/// An entry of a map: its key, and where the list has its values.
+/// An entry of a map: its place on the wire, its key, and where the list has its values.
 #[derive(Clone, Copy, Debug)]
 struct Item {
+    span: Span,
     key: u64,
     at: usize,
     stop: usize,
 }
 
 impl<'t> Printer<'t, '_> {
-    /// Prints a map. Of entries with the same key the last counts. Returns false if it is empty.
+    /// Prints a map. Of entries with the same key the last counts, and the others are only checked.
+    /// Returns false if the map is empty.
     pub(super) fn map(
         &mut self,
         wire: &[u8],
@@ -39,9 +42,12 @@ impl<'t> Printer<'t, '_> {
                 0 => Span { start: 0, end: 0 }.pack(),
                 count => self.entries[start + count - 1].value,
             };
-            items.push(Item { key, at: start + keys, stop: self.entries.len() });
+            items.push(Item { span, key, at: start + keys, stop: self.entries.len() });
         }
-        drop_replaced(&mut items, wire, key_field.kind);
+        for item in take_replaced(&mut items, wire, key_field.kind) {
+            check_wire(self.tables, entry, wire, item.span, depth)
+                .map_err(|error| error.in_entry(&key_text(wire, key_field.kind, item.key)))?;
+        }
 
         self.open(b'{');
         let mut first = true;
@@ -95,8 +101,8 @@ impl<'t> Printer<'t, '_> {
     }
 }
 
-/// Drops entries whose key another one has that follows.
-fn drop_replaced(items: &mut Vec<Item>, wire: &[u8], kind: Kind) {
+/// Removes the entries whose key a later one has, and returns them.
+fn take_replaced(items: &mut Vec<Item>, wire: &[u8], kind: Kind) -> Vec<Item> {
     /// Up to this many keys are compared with each other, which is faster than hashing them.
     const FEW: usize = 8;
 
@@ -105,16 +111,17 @@ fn drop_replaced(items: &mut Vec<Item>, wire: &[u8], kind: Kind) {
     let same = |a: &Item, b: &Item| {
         if is_text { bytes(a.key) == bytes(b.key) } else { a.key == b.key }
     };
+    let mut replaced = Vec::new();
     if items.len() <= FEW {
         let mut at = 0;
         while at < items.len() {
             if items[at + 1..].iter().any(|later| same(&items[at], later)) {
-                items.remove(at);
+                replaced.push(items.remove(at));
             } else {
                 at += 1;
             }
         }
-        return;
+        return replaced;
     }
     let mut last = HashMap::with_capacity(items.len());
     for (at, item) in items.iter().enumerate() {
@@ -122,15 +129,19 @@ fn drop_replaced(items: &mut Vec<Item>, wire: &[u8], kind: Kind) {
         last.insert((number, bytes(item.key)), at);
     }
     if last.len() == items.len() {
-        return;
+        return replaced;
     }
     let mut at = 0;
     items.retain(|item| {
         let number = if is_text { 0 } else { item.key };
         let keep = last.get(&(number, bytes(item.key))) == Some(&at);
+        if !keep {
+            replaced.push(*item);
+        }
         at += 1;
         keep
     });
+    replaced
 }
 
 /// A key as errors name it.

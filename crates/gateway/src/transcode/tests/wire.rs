@@ -91,6 +91,20 @@ fn of_map_entries_with_one_key_the_last_counts() {
 }
 
 #[test]
+fn malformed_map_entries_are_refused_even_if_a_later_one_replaces_them() {
+    // The message in the first entry ends within its field.
+    let entry = |value: &[u8]| field(33, &[field(1, b"a"), field(2, value)].concat());
+    let (broken, whole) = (entry(b"\x08"), entry(b""));
+    for wire in [[&broken[..], &whole].concat(), [&broken[..], &whole].concat().repeat(9)] {
+        let error = Type::all().print(&wire).unwrap_err();
+        assert_eq!(error.problem(), Problem::Wire(WireProblem::Truncated));
+        assert_eq!((error.path(), error.offset()), (r#"mm["a"].value"#.to_owned(), Some(9)));
+        assert_eq!(Type::all().rewrite(&wire).unwrap_err().offset(), error.offset());
+    }
+    assert_eq!(printed(&[&whole, &whole]), r#"{"mm":{"a":{}}}"#);
+}
+
+#[test]
 fn unknown_fields_are_skipped_and_kept_by_rewriting() {
     let mut group = Vec::new();
     put_tag(&mut group, 500, WireType::Group);
