@@ -1,5 +1,7 @@
 //! The body of a request as it arrives: counted, and bounded in time.
 
+use std::error::Error;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,7 +14,7 @@ use tokio::time::{Sleep, sleep};
 use super::body::{BoxError, RequestBody};
 use super::scope::Counters;
 
-/// A request body whose bytes are counted.
+/// A request body whose bytes are counted. A malformed body of HTTP/1.1 fails as `invalid_argument`.
 pub(super) struct MeteredBody {
     inner: RequestBody,
     counters: Arc<Counters>,
@@ -38,7 +40,7 @@ impl http_body::Body for MeteredBody {
         {
             self.counters.count_request_bytes(data.len());
         }
-        polled
+        polled.map_err(explained)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -48,6 +50,29 @@ impl http_body::Body for MeteredBody {
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
+}
+
+/// Returns the error of a body as a status, if the client has broken the framing of its body.
+fn explained(error: BoxError) -> BoxError {
+    let message = framing_error(&*error)
+        .map(|reason| format!("the body of the request is malformed: {reason}"));
+    message.map_or(error, |message| tonic::Status::invalid_argument(message).into())
+}
+
+/// Finds the reason why chunks cannot be read. hyper reports it as an error of I/O, of a kind that
+/// sockets do not have.
+fn framing_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e io::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let reason = error.downcast_ref::<io::Error>().filter(|error| {
+            matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData)
+        });
+        if reason.is_some() {
+            return reason;
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// A request body that must arrive within a time. Afterwards, it fails as `deadline_exceeded`.
