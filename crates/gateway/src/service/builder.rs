@@ -105,7 +105,8 @@ impl Builder {
     }
 
     /// Sets the origins whose pages may call, in every dialect. Default: the gateway's own origin.
-    /// A request without `Origin` does not come from a page and is accepted.
+    /// A request without `Origin` is accepted, unless its `Sec-Fetch-Site` is `cross-site` or
+    /// `same-site`: then a page of another origin embeds the route or links to it.
     pub fn origins(mut self, origins: OriginPolicy) -> Self {
         self.settings.origins = origins;
         self

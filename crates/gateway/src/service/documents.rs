@@ -63,7 +63,7 @@ impl Inner {
     }
 
     fn openapi<B>(&self, request: &Request<B>) -> Response<Body> {
-        if let Some(refusal) = origin::refuse(&self.settings.origins, request) {
+        if let Some(refusal) = origin::refuse_document(&self.settings.origins, request) {
             return refusal;
         }
         let catalog = self.catalogs.current();
@@ -80,7 +80,7 @@ impl Inner {
     /// Answers with a file of the console. Pages of other origins read none, whatever the origins
     /// of calls are.
     fn console<B>(&self, name: &str, request: &Request<B>) -> Response<Body> {
-        if let Some(refusal) = origin::refuse(&OriginPolicy::same_origin(), request) {
+        if let Some(refusal) = origin::refuse_document(&OriginPolicy::same_origin(), request) {
             return refusal;
         }
         let mut response = match name {
