@@ -193,7 +193,8 @@ impl Inner {
         request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
         let options = CallOptions { deadline, is_idempotent: method.is_idempotent() };
         let response = method.upstream().call(request, options).await;
-        let response = response.map_err(|status| error::from_channel(&status))?;
+        let response =
+            response.map_err(|status| error::from_call(&status, method.path().path()))?;
         let (head, body) = response.into_parts();
         check_head(head.status, &head.headers)?;
         if let Some(status) = Status::from_trailers(&head.headers) {

@@ -3,19 +3,41 @@
 use bytes::{Bytes, BytesMut};
 use http::header::{ALLOW, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use sockeye::ErrorChain;
 
 use super::body::Body;
 use crate::dialect::framing::{EndStream, Envelope};
 use crate::dispatch::{MediaType, RequestHead, is_connect};
 use crate::status::{Code, ConnectError, Status, rest_body};
+use crate::upstream;
 
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Returns the status of a call that an upstream's connection ended.
+/// Returns the status of a call of `path` that ended before the upstream responded.
+pub(super) fn from_call(status: &tonic::Status, path: &str) -> Status {
+    if !upstream::is_unreachable(status) {
+        return from_channel(status);
+    }
+    tracing::debug!(path, cause = status.message(), "a call has no upstream");
+    let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    Status::new(Code::Unavailable, format!("the upstream {service} cannot be reached"))
+}
+
+/// Returns the status of a call that an upstream's connection ended. The cause of a connection's end
+/// is for the operator: it names addresses and errors of sockets.
 pub(super) fn from_channel(status: &tonic::Status) -> Status {
+    let message = match std::error::Error::source(status) {
+        Some(cause) if status.code() == tonic::Code::Unavailable => {
+            let cause = ErrorChain(cause).to_string();
+            tracing::debug!(cause, "a connection to an upstream ended a call");
+            let message = status.message().strip_suffix(&cause).unwrap_or(status.message());
+            message.trim_end_matches(": ").to_owned()
+        }
+        _ => status.message().to_owned(),
+    };
     Status {
         code: Code::from_number(u32::try_from(i32::from(status.code())).unwrap_or(2)),
-        message: status.message().to_owned(),
+        message,
         details: Bytes::copy_from_slice(status.details()),
     }
 }

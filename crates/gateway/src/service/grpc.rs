@@ -68,7 +68,7 @@ impl Inner {
         copy(&REQUEST_HEADERS, &head.headers, request.headers_mut());
         request.headers_mut().insert(TE, HeaderValue::from_static("trailers"));
         let response = upstream.call(request, CallOptions { deadline, is_idempotent }).await;
-        let response = response.map_err(|status| error::from_channel(&status))?;
+        let response = response.map_err(|status| error::from_call(&status, head.uri.path()))?;
         check_head(response.status(), response.headers())?;
         if let Some(status) = Status::from_trailers(response.headers()) {
             scope.set_code(status.code);

@@ -97,13 +97,14 @@ impl Shared {
         let subchannel = &call.subchannel;
         let outcome = subchannel.channel.clone().call(request).await;
         match &outcome {
-            Ok(_) => subchannel.set_reachable(true),
-            Err(status) if sockeye_grpc::connect_error(status).is_some() => {
-                subchannel.set_reachable(false);
-                // The address may have changed.
-                self.refresh.notify_one();
+            Ok(_) => subchannel.set_reachable(),
+            Err(status) => {
+                if let Some(error) = sockeye_grpc::connect_error(status) {
+                    subchannel.set_unreachable(error);
+                    // The address may have changed.
+                    self.refresh.notify_one();
+                }
             }
-            Err(_) => {}
         }
         outcome
     }
@@ -136,9 +137,7 @@ impl Shared {
         });
         match (chosen, &resolved.failure) {
             (Some(chosen), _) => Ok(Arc::clone(&subchannels[chosen])),
-            (None, Some(failure)) if subchannels.is_empty() => {
-                Err(Status::unavailable(failure.to_string()))
-            }
+            (None, Some(failure)) if subchannels.is_empty() => Err(failure.status()),
             (None, _) => Err(Status::unavailable("no address of the upstream is healthy")),
         }
     }

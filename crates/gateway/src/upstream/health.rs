@@ -54,8 +54,7 @@ async fn check_regularly(subchannel: Weak<Subchannel>, check: HealthCheck) {
     loop {
         let Some(current) = subchannel.upgrade() else { return };
         let outcome = ask(&current.channel, &check).await;
-        let is_unreachable = outcome.as_ref().is_err_and(is_unreachable);
-        current.set_reachable(!is_unreachable);
+        note_reachability(&current, &outcome);
         current.set_healthy(match outcome {
             Ok(status) => status == SERVING,
             Err(status) => status.code() == Code::Unimplemented,
@@ -84,7 +83,7 @@ async fn reach_again(subchannel: Weak<Subchannel>, lost: Arc<Notify>, backoff: B
         failures += 1;
         let Some(current) = subchannel.upgrade() else { return };
         let outcome = ask(&current.channel, &check).await;
-        current.set_reachable(!outcome.is_err_and(|status| is_unreachable(&status)));
+        note_reachability(&current, &outcome);
     }
 }
 
@@ -99,6 +98,9 @@ async fn ask(channel: &Channel, check: &HealthCheck) -> Result<i32, Status> {
     Ok(answer?.into_inner().status)
 }
 
-fn is_unreachable(status: &Status) -> bool {
-    sockeye_grpc::connect_error(status).is_some()
+fn note_reachability(subchannel: &Subchannel, outcome: &Result<i32, Status>) {
+    match outcome.as_ref().err().and_then(sockeye_grpc::connect_error) {
+        None => subchannel.set_reachable(),
+        Some(error) => subchannel.set_unreachable(error),
+    }
 }

@@ -40,7 +40,7 @@ use tonic::Status;
 use tower_service::Service;
 
 use balance::Balancer;
-use resolve::Resolved;
+use resolve::{ResolveError, Resolved};
 use retry::RetryBudget;
 
 pub use balance::Balance;
@@ -165,6 +165,12 @@ impl Upstream {
     pub fn waiting_calls(&self) -> usize {
         self.inner.shared.waiting.load(Ordering::Relaxed)
     }
+}
+
+/// Returns whether a call ended with this status because the upstream cannot be reached.
+pub(crate) fn is_unreachable(status: &Status) -> bool {
+    sockeye_grpc::connect_error(status).is_some()
+        || status.source().is_some_and(|source| source.is::<ResolveError>())
 }
 
 impl Drop for Inner {

@@ -1,12 +1,15 @@
 //! The addresses of an upstream, and the task that keeps them current.
 
 use std::collections::{HashMap, HashSet};
+use std::error::Error;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tonic::Status;
 
 use super::subchannel::{Address, Socket, Subchannel};
 use super::url::Target;
@@ -26,9 +29,33 @@ const MIN_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Resolved {
     pub(super) subchannels: Arc<[Arc<Subchannel>]>,
-    /// Set while there are no addresses: the reason, once a resolution has failed.
-    pub(super) failure: Option<Arc<str>>,
+    /// Set if the last resolution has failed.
+    pub(super) failure: Option<Arc<ResolveError>>,
 }
+
+/// The error of a name that has no addresses. The source of the status of calls that need one.
+#[derive(Debug)]
+pub(super) struct ResolveError {
+    url: String,
+    cause: io::Error,
+}
+
+impl ResolveError {
+    /// Returns the status of a call without an address.
+    pub(super) fn status(self: &Arc<Self>) -> Status {
+        let mut status = Status::unavailable(self.to_string());
+        status.set_source(Arc::<Self>::clone(self));
+        status
+    }
+}
+
+impl fmt::Display for ResolveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} could not be resolved: {}", self.url, self.cause)
+    }
+}
+
+impl Error for ResolveError {}
 
 /// Returns the addresses of a URL that needs no resolution.
 fn fixed(target: &Target) -> Option<Socket> {
@@ -50,24 +77,73 @@ pub(super) fn use_fixed(shared: &Arc<Shared>) -> bool {
     true
 }
 
-/// Resolves the names of the upstream again and again.
+/// Resolves the names of the upstream again and again. Calls that fail bring the next resolution
+/// forward, except after a failed one, whose delay grows.
 pub(super) async fn run(shared: Arc<Shared>) {
-    let mut failures = 0;
+    let mut failures = Failures::default();
     loop {
         let mut results = Vec::new();
         for url in &shared.config.urls {
             results.push(resolve(url).await);
         }
-        failures = if update(&shared, results) { 0 } else { failures + 1 };
-        let delay = match failures {
-            0 => shared.config.resolve_interval,
-            _ => shared.config.backoff.delay(failures - 1, super::random()),
-        };
-        let next = Instant::now() + delay.max(MIN_INTERVAL);
+        let outcome = failures.count(results.iter().all(Result::is_ok));
+        log(&shared, &results, outcome);
+        update(&shared, results);
+        let begin = Instant::now();
         sleep(MIN_INTERVAL).await;
-        tokio::select! {
-            () = sleep_until(next) => {}
-            () = shared.refresh.notified() => {}
+        match failures.earlier() {
+            Some(earlier) => {
+                let delay = shared.config.backoff.delay(earlier, super::random());
+                sleep_until(begin + delay).await;
+            }
+            None => tokio::select! {
+                () = sleep_until(begin + shared.config.resolve_interval) => {}
+                () = shared.refresh.notified() => {}
+            },
+        }
+    }
+}
+
+/// Counts failed resolutions that follow each other.
+#[derive(Debug, Default)]
+struct Failures(u32);
+
+/// The lines that the log gets after a resolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LogLine {
+    Nothing,
+    Failed,
+    Recovered,
+}
+
+impl Failures {
+    /// Counts a resolution. The log gets the first failure, and further ones ever more seldom: the
+    /// second, the fourth, the eighth and so on.
+    fn count(&mut self, is_complete: bool) -> LogLine {
+        if is_complete {
+            let was_failing = std::mem::take(&mut self.0) > 0;
+            return if was_failing { LogLine::Recovered } else { LogLine::Nothing };
+        }
+        self.0 = self.0.saturating_add(1);
+        if self.0.is_power_of_two() { LogLine::Failed } else { LogLine::Nothing }
+    }
+
+    /// Returns the number of failures before the last one; `None` if the last resolution succeeded.
+    fn earlier(&self) -> Option<u32> {
+        self.0.checked_sub(1)
+    }
+}
+
+fn log(shared: &Shared, results: &[io::Result<Vec<Socket>>], line: LogLine) {
+    for (url, result) in shared.config.urls.iter().zip(results) {
+        match (line, result) {
+            (LogLine::Failed, Err(error)) => {
+                tracing::warn!(upstream = %url, %error, "an upstream could not be resolved");
+            }
+            (LogLine::Recovered, Ok(_)) => {
+                tracing::info!(upstream = %url, "an upstream is resolved");
+            }
+            _ => {}
         }
     }
 }
@@ -86,8 +162,8 @@ async fn resolve(url: &UpstreamUrl) -> io::Result<Vec<Socket>> {
 }
 
 /// Replaces the addresses, one result for each URL. A URL that could not be resolved keeps its
-/// addresses. Connections to addresses that stay are kept. Returns whether all were resolved.
-fn update(shared: &Arc<Shared>, results: Vec<io::Result<Vec<Socket>>>) -> bool {
+/// addresses. Connections to addresses that stay are kept.
+fn update(shared: &Arc<Shared>, results: Vec<io::Result<Vec<Socket>>>) {
     let current = shared.resolved.borrow().subchannels.clone();
     let mut kept: HashMap<&Address, &Arc<Subchannel>> =
         current.iter().map(|subchannel| (&subchannel.address, subchannel)).collect();
@@ -95,10 +171,9 @@ fn update(shared: &Arc<Shared>, results: Vec<io::Result<Vec<Socket>>>) -> bool {
     for (url, result) in results.into_iter().enumerate() {
         match result {
             Ok(sockets) => wanted.extend(sockets.into_iter().map(|socket| Address { url, socket })),
-            Err(error) => {
-                let name = &shared.config.urls[url];
-                tracing::warn!(upstream = %name, %error, "an upstream could not be resolved");
-                failure = Some(format!("{name} could not be resolved: {error}").into());
+            Err(cause) => {
+                let name = shared.config.urls[url].to_string();
+                failure = Some(Arc::new(ResolveError { url: name, cause }));
                 let addresses = current.iter().map(|subchannel| &subchannel.address);
                 wanted.extend(addresses.filter(|address| address.url == url).cloned());
             }
@@ -113,14 +188,12 @@ fn update(shared: &Arc<Shared>, results: Vec<io::Result<Vec<Socket>>>) -> bool {
         );
         wanted.truncate(MAX_ADDRESSES);
     }
-    let is_complete = failure.is_none();
     let subchannels = wanted.into_iter().map(|address| match kept.remove(&address) {
         Some(subchannel) => Arc::clone(subchannel),
         None => open(shared, address),
     });
     let subchannels: Arc<[_]> = subchannels.collect();
     shared.resolved.send_replace(Resolved { subchannels, failure });
-    is_complete
 }
 
 fn open(shared: &Arc<Shared>, address: Address) -> Arc<Subchannel> {
@@ -129,4 +202,20 @@ fn open(shared: &Arc<Shared>, address: Address) -> Arc<Subchannel> {
         Arc::new(Subchannel::new(address, &shared.config, shared.tls.as_ref(), connections));
     health::watch(&subchannel, shared.config.health_check.clone(), shared.config.backoff);
     subchannel
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_that_follow_each_other_are_logged_ever_more_seldom() {
+        let mut failures = Failures::default();
+        assert_eq!((failures.count(true), failures.earlier()), (LogLine::Nothing, None));
+        let logged: Vec<u32> =
+            (1..=40).filter(|_| failures.count(false) == LogLine::Failed).collect();
+        assert_eq!((logged, failures.earlier()), (vec![1, 2, 4, 8, 16, 32], Some(39)));
+        assert_eq!((failures.count(true), failures.earlier()), (LogLine::Recovered, None));
+        assert_eq!(failures.count(false), LogLine::Failed);
+    }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use http::Uri;
 use http::uri::Scheme;
 use rustls::ClientConfig;
-use sockeye_grpc::{Channel, Endpoint};
+use sockeye_grpc::{Channel, ConnectError, Endpoint};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
@@ -108,13 +108,17 @@ impl Subchannel {
         }
     }
 
-    pub(super) fn set_reachable(&self, is_reachable: bool) {
+    pub(super) fn set_reachable(&self) {
         // The write is rare, and a shared cache line stays shared without it.
-        if self.is_reachable() == is_reachable {
-            return;
+        if !self.is_reachable() && !self.is_reachable.swap(true, Ordering::Relaxed) {
+            tracing::info!(address = %self.address.socket, "an upstream is reachable again");
         }
-        self.is_reachable.store(is_reachable, Ordering::Relaxed);
-        if !is_reachable {
+    }
+
+    pub(super) fn set_unreachable(&self, error: &ConnectError) {
+        if self.is_reachable() && self.is_reachable.swap(false, Ordering::Relaxed) {
+            // Clients are not told, and each further failure is no news.
+            tracing::warn!(address = %self.address.socket, %error, "an upstream cannot be reached");
             self.lost.notify_one();
         }
     }

@@ -11,6 +11,7 @@ mod calls_are_limited_per_peer;
 mod calls_are_recorded_once;
 mod calls_on_websockets_have_the_rules_of_all;
 mod calls_share_a_websocket;
+mod causes_of_failures_are_for_the_operator;
 mod clients_that_vanish_leave_nothing;
 mod connect_is_spoken;
 mod connect_requests_are_checked;
