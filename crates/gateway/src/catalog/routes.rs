@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{MethodEntry, RouteConflict};
+use crate::descriptor::MessageId;
 use crate::route::binding::check_variable;
 use crate::route::{Router, RouterOptions};
 use crate::rules::{Binding, Body, RuleFile, annotation_rules};
@@ -17,6 +18,34 @@ pub struct RouteTarget {
     pub body: RouteBody,
     /// The field of the response message that is the body; `None` for the whole message.
     pub response_body: Option<FieldPath>,
+}
+
+/// The type of bodies that are bytes of any type, rather than JSON.
+const HTTP_BODY: &str = "google.api.HttpBody";
+
+impl RouteTarget {
+    /// Reports whether the body of a request is a `google.api.HttpBody`.
+    pub(crate) fn has_raw_request(&self) -> bool {
+        match &self.body {
+            RouteBody::None => false,
+            RouteBody::Whole => self.is_http_body(Some(self.method.input())),
+            RouteBody::Field(path) => {
+                self.is_http_body(path.message(self.method.schema().tables()))
+            }
+        }
+    }
+
+    /// Reports whether the body of a response is a `google.api.HttpBody`.
+    pub(crate) fn has_raw_response(&self) -> bool {
+        self.is_http_body(match &self.response_body {
+            None => Some(self.method.output()),
+            Some(path) => path.message(self.method.schema().tables()),
+        })
+    }
+
+    fn is_http_body(&self, id: Option<MessageId>) -> bool {
+        id.is_some_and(|id| self.method.schema().pool().message(id).full_name == HTTP_BODY)
+    }
 }
 
 /// The part of a request message that the body of a request gives.

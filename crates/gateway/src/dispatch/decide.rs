@@ -28,7 +28,12 @@ pub enum Dispatch<M, R> {
     /// A WebSocket with one call, in the subprotocol `grpc-websockets`.
     GrpcWebSockets,
     /// A WebSocket with one call in JSON, to a route.
-    JsonWebSocketRoute(R),
+    JsonWebSocketRoute {
+        /// The route.
+        route: R,
+        /// The HTTP method by which the client chose it.
+        method: Method,
+    },
     /// A WebSocket with one call in JSON, to an RPC path.
     JsonWebSocketMethod(M),
     /// A call of gRPC.
@@ -200,8 +205,9 @@ fn websocket<'r, M, R>(
     if head.subprotocols().next().is_some_and(|first| first != SUBPROTOCOL_BEARER) {
         return Err(DispatchError::UnknownSubprotocols);
     }
-    match find_route(&method_parameter(head.query)?, head.path) {
-        Ok(route) => Ok(Dispatch::JsonWebSocketRoute(route)),
+    let method = method_parameter(head.query)?;
+    match find_route(&method, head.path) {
+        Ok(route) => Ok(Dispatch::JsonWebSocketRoute { route, method }),
         Err(error @ (RouteError::NotFound | RouteError::MethodNotAllowed(_))) => {
             let method = find_method(head.path).ok_or(error)?;
             Ok(Dispatch::JsonWebSocketMethod(method))

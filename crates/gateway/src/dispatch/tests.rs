@@ -1,4 +1,4 @@
-use http::{HeaderValue, Request};
+use http::{HeaderValue, Method, Request};
 
 use super::*;
 use crate::route::{MethodKind, RouteError, Router, Template};
@@ -151,16 +151,17 @@ fn connect_by_get_needs_message_and_encoding() {
 
 #[test]
 fn each_row_of_websockets_decides() {
+    let route = |route, method| Ok(Dispatch::JsonWebSocketRoute { route, method });
     for (target, subprotocols, expected) in [
         ("/any", Some("sockeye.grpc.v1"), Ok(Dispatch::SockeyeGrpc)),
         ("/any", Some("a, grpc-websockets"), Ok(Dispatch::GrpcWebSockets)),
         ("/any", Some("grpc-websockets, sockeye.grpc.v1"), Ok(Dispatch::GrpcWebSockets)),
         ("/grpc", None, Ok(Dispatch::Tunnel)),
         ("/grpc", Some("grpc"), Ok(Dispatch::Tunnel)),
-        ("/v1/a", None, Ok(Dispatch::JsonWebSocketRoute(0))),
-        ("/v1/a?method=POST", None, Ok(Dispatch::JsonWebSocketRoute(1))),
-        ("/v1/a", Some("Bearer, token"), Ok(Dispatch::JsonWebSocketRoute(0))),
-        ("/v1/a", Some("Bearer, grpc-websockets"), Ok(Dispatch::JsonWebSocketRoute(0))),
+        ("/v1/a", None, route(0, Method::GET)),
+        ("/v1/a?method=POST", None, route(1, Method::POST)),
+        ("/v1/a", Some("Bearer, token"), route(0, Method::GET)),
+        ("/v1/a", Some("Bearer, grpc-websockets"), route(0, Method::GET)),
         ("/pkg.Service/Method", None, Ok(Dispatch::JsonWebSocketMethod("Method"))),
         ("/v1/a", Some("other"), Err(400)),
         ("/v1/a?method=A%20B", None, Err(400)),
@@ -201,7 +202,7 @@ fn a_preflight_is_one_whatever_its_path() {
 fn an_rpc_path_allows_post() {
     let parts = Request::builder().method("DELETE").uri(METHOD).body(()).unwrap().into_parts().0;
     let head = RequestHead::new(&parts, false);
-    let find_route = |_: &http::Method, _: &str| Err::<(), _>(RouteError::NotFound);
+    let find_route = |_: &Method, _: &str| Err::<(), _>(RouteError::NotFound);
     let error = dispatch(&DispatchOptions::default(), &head, |_| Some(()), find_route).unwrap_err();
     assert_eq!(error.allowed().unwrap().header(), HeaderValue::from_static("POST"));
 }

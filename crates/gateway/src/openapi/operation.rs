@@ -18,6 +18,9 @@ use crate::transcode::FieldPath;
 /// The component with the schema of errors.
 pub(super) const STATUS: &str = "google.rpc.Status";
 
+/// The media type of bodies whose content type each request or response tells by itself.
+const ANY_TYPE: &str = "*/*";
+
 /// Maximum number of operations. Chosen: beyond all methods of Google's APIs.
 const MAX_OPERATIONS: usize = 10_000;
 
@@ -30,6 +33,13 @@ pub(super) struct Operations<'c> {
     known_paths: HashMap<String, Vec<String>>,
     ids: OperationIds,
     count: usize,
+}
+
+/// The bodies of an operation that are bytes, and no JSON.
+#[derive(Clone, Copy, Default)]
+struct Bodies {
+    has_raw_request: bool,
+    has_raw_response: bool,
 }
 
 /// The ids of operations, each of which is used once.
@@ -78,7 +88,11 @@ impl<'c> Operations<'c> {
             },
         };
         for method in methods {
-            self.add(method, &path, target);
+            let bodies = Bodies {
+                has_raw_request: target.has_raw_request(),
+                has_raw_response: target.has_raw_response(),
+            };
+            self.add(method, &path, target, bodies);
         }
     }
 
@@ -87,10 +101,11 @@ impl<'c> Operations<'c> {
         let target =
             RouteTarget { method: Arc::clone(method), body: RouteBody::Whole, response_body: None };
         let path = Path { text: method.path().to_string(), parameters: Vec::new() };
-        self.add("post", &path, &target);
+        // Without a rule, bodies are the JSON of messages, whatever their type is.
+        self.add("post", &path, &target, Bodies::default());
     }
 
-    fn add(&mut self, http_method: &str, path: &Path, target: &RouteTarget) {
+    fn add(&mut self, http_method: &str, path: &Path, target: &RouteTarget, bodies: Bodies) {
         let item = self.paths.get(&path.text);
         if self.count == MAX_OPERATIONS || item.is_some_and(|item| item.contains_key(http_method)) {
             return;
@@ -109,15 +124,20 @@ impl<'c> Operations<'c> {
             description: paragraphs.join("\n\n"),
             id: self.ids.next(method),
             parameters: parameters(self.schemas, path, target),
-            request_body: self.request_body(target),
-            responses: self.responses(target),
+            request_body: self.request_body(target, bodies),
+            responses: self.responses(target, bodies),
             deprecated: descriptor.deprecated,
         };
         let item = self.paths.entry(path.text.clone()).or_default();
         item.insert(http_method.to_owned(), operation);
     }
 
-    fn request_body(&self, target: &RouteTarget) -> Option<RequestBody> {
+    fn request_body(&self, target: &RouteTarget, bodies: Bodies) -> Option<RequestBody> {
+        if bodies.has_raw_request {
+            let description = "Bytes of the type that the header `content-type` tells.".to_owned();
+            let content = content(ANY_TYPE, Schema::default());
+            return Some(RequestBody { description, content });
+        }
         let method = &target.method;
         let schema = match &target.body {
             RouteBody::None => return None,
@@ -133,13 +153,18 @@ impl<'c> Operations<'c> {
         Some(RequestBody { description, content: content("application/json", schema) })
     }
 
-    fn responses(&self, target: &RouteTarget) -> BTreeMap<&'static str, Response> {
+    fn responses(&self, target: &RouteTarget, bodies: Bodies) -> BTreeMap<&'static str, Response> {
         let method = &target.method;
         let message = || match &target.response_body {
             None => self.schemas.of_message(method.schema(), method.output()),
             Some(path) => self.of_field(target, method.output(), path),
         };
-        let success = if method.descriptor().server_streaming {
+        let success = if bodies.has_raw_response {
+            Response {
+                description: "Bytes of the type that the header `content-type` tells.".to_owned(),
+                content: content(ANY_TYPE, Schema::default()),
+            }
+        } else if method.descriptor().server_streaming {
             Response {
                 description: "The messages, as they arrive.".to_owned(),
                 content: self.stream(&message),

@@ -43,7 +43,7 @@ pub(super) struct JsonCall {
     /// The part of the request that path and query give, on the wire.
     bound: Vec<u8>,
     is_pretty: bool,
-    /// The request's only field mask, unless the query gives it.
+    /// The request's only field mask, if the call is a `PATCH` whose query does not give it.
     mask: Option<FieldPath>,
     /// The `HttpBody` that the body of the request is.
     raw_request: Option<Place>,
@@ -53,8 +53,18 @@ pub(super) struct JsonCall {
 
 /// The forms of the messages of a call by JSON.
 pub(super) struct JsonMessages {
-    pub(super) writer: RequestWriter,
+    pub(super) requests: JsonRequests,
     pub(super) printer: ResponsePrinter,
+    /// The `HttpBody` whose data is the response.
+    pub(super) raw_response: Option<Place>,
+}
+
+/// Writes the requests of a call by JSON: each has the part that path and query give.
+pub(super) struct JsonRequests {
+    writer: RequestWriter,
+    mask: Option<FieldPath>,
+    /// The `HttpBody` whose data is the request.
+    raw: Option<Place>,
 }
 
 impl JsonCall {
@@ -71,6 +81,7 @@ impl JsonCall {
     /// `invalid_argument` if a value of the path or the query is not one of its field.
     pub(super) fn of_route(
         found: &Match<'_, '_, RouteTarget>,
+        http_method: &Method,
         query: Option<&str>,
         inner: &Inner,
     ) -> Result<Self, Status> {
@@ -91,7 +102,10 @@ impl JsonCall {
                 .map_err(|error| wrong(&error))?;
         }
         let mut is_pretty = false;
-        let mut mask = FieldPath::of_only_mask(tables, target.method.input());
+        let mut mask = match *http_method {
+            Method::PATCH => FieldPath::of_only_mask(tables, target.method.input()),
+            _ => None,
+        };
         if let RouteBody::Field(path) = &target.body {
             bindings.exclude(path.text());
         }
@@ -126,14 +140,14 @@ impl JsonCall {
         Ok(Self { target, bound, is_pretty, mask, raw_request, raw_response })
     }
 
-    /// Returns the writer and the printer of a call whose messages do not come as bodies of HTTP:
-    /// each request has the part that path and query give.
+    /// Returns the writer of the call's requests and the printer of its responses.
     pub(super) fn messages(self, settings: &Settings) -> JsonMessages {
-        let Self { target, bound, is_pretty, .. } = self;
+        let Self { target, bound, is_pretty, mask, raw_request, raw_response } = self;
         let is_stream = target.method.descriptor().server_streaming;
         let writer = RequestWriter {
             method: Arc::clone(&target.method),
-            codec: Codec::Json,
+            // Messages with raw bytes are written before.
+            codec: if raw_request.is_some() { Codec::Proto } else { Codec::Json },
             body: target.body,
             bound,
             options: settings.parse.clone(),
@@ -144,11 +158,66 @@ impl JsonCall {
             field: target.response_body,
             options: settings.print.clone().pretty(is_pretty && !is_stream),
         };
-        JsonMessages { writer, printer }
+        let requests = JsonRequests { writer, mask, raw: raw_request };
+        JsonMessages { requests, printer, raw_response }
     }
 
     fn descriptor(&self) -> &crate::descriptor::Method {
         self.target.method.descriptor()
+    }
+}
+
+impl JsonRequests {
+    /// Returns the method of the call.
+    pub(super) fn method(&self) -> &Arc<MethodEntry> {
+        &self.writer.method
+    }
+
+    /// Reports whether the client gives a part of each request.
+    pub(super) fn has_body(&self) -> bool {
+        self.writer.body != RouteBody::None
+    }
+
+    /// Reports whether that part is bytes, and no JSON.
+    pub(super) fn is_raw(&self) -> bool {
+        self.raw.is_some()
+    }
+
+    /// Returns a request with its length prefix.
+    pub(super) fn write(
+        &self,
+        body: &[u8],
+        content_type: Option<&HeaderValue>,
+    ) -> Result<Bytes, Status> {
+        match &self.raw {
+            Some(place) => self.writer.write(&place.message(self.method(), content_type, body)),
+            None => self.writer.write(body),
+        }
+    }
+
+    /// Returns the request of a call that has one, with the field mask of a `PATCH`.
+    pub(super) fn write_only(
+        &mut self,
+        body: &[u8],
+        content_type: Option<&HeaderValue>,
+    ) -> Result<Bytes, Status> {
+        if let Some(mask) = self.mask.take().filter(|_| self.raw.is_none()) {
+            add_mask(&mut self.writer, &mask, body)?;
+        }
+        self.write(body, content_type)
+    }
+
+    /// Returns the requests in the body of a request of HTTP.
+    fn read_stream(self, body: RequestBody, content_type: Option<&HeaderValue>) -> TranscodedBody {
+        let max_length = self.writer.max_length;
+        let input = match self.raw {
+            None => Input::values(max_length),
+            Some(place) => {
+                let method = Arc::clone(&self.writer.method);
+                Input::Raw(RawInput::new(method, place, content_type.cloned(), max_length))
+            }
+        };
+        TranscodedBody::new(body, input, self.writer)
     }
 }
 
@@ -174,7 +243,7 @@ impl Inner {
             Some(query) if !query.is_empty() => format!("{query}&{form}"),
             _ => form.to_owned(),
         };
-        JsonCall::of_route(found, Some(&query), self)
+        JsonCall::of_route(found, &head.method, Some(&query), self)
     }
 
     /// Answers a call by JSON.
@@ -216,54 +285,27 @@ impl Inner {
         let compression = Compression::named(encoding)?;
         let (client_streaming, server_streaming) =
             (call.descriptor().client_streaming, call.descriptor().server_streaming);
-        let JsonCall { target, bound, is_pretty, mask, raw_request, raw_response } = call;
-        let max_length = self.settings.max_message_length;
-        let mut writer = RequestWriter {
-            method: Arc::clone(&target.method),
-            // Messages with raw bytes are written before.
-            codec: if raw_request.is_some() { Codec::Proto } else { Codec::Json },
-            body: target.body,
-            bound,
-            options: self.settings.parse.clone(),
-            max_length,
-        };
-        let printer = ResponsePrinter {
-            method: Arc::clone(&target.method),
-            field: target.response_body,
-            options: self.settings.print.clone().pretty(is_pretty && !server_streaming),
-        };
+        let JsonMessages { mut requests, printer, raw_response } = call.messages(&self.settings);
+        let method = Arc::clone(requests.method());
         let content_type = head.headers.get(CONTENT_TYPE);
         let body = if client_streaming {
             if compression != Compression::Identity {
                 let message = "a stream of JSON or bytes cannot be compressed";
                 return Err(Status::new(Code::Unimplemented, message).into());
             }
-            let input = match raw_request {
-                None => Input::values(max_length),
-                Some(place) => {
-                    let method = Arc::clone(&target.method);
-                    Input::Raw(RawInput::new(method, place, content_type.cloned(), max_length))
-                }
-            };
-            Box::pin(TranscodedBody::new(body, input, writer)) as RequestBody
+            Box::pin(requests.read_stream(body, content_type)) as RequestBody
         } else {
-            let body = match &writer.body {
-                RouteBody::None => Bytes::new(),
-                _ => read_whole(body, max_length, prepared.deadline).await?,
+            let max_length = self.settings.max_message_length;
+            let body = if requests.has_body() {
+                read_whole(body, max_length, prepared.deadline).await?
+            } else {
+                Bytes::new()
             };
             let body = compression.decompress(body, max_length)?;
-            let message = if let Some(place) = raw_request {
-                writer.write(&place.message(&target.method, content_type, &body))?
-            } else {
-                if let Some(mask) = mask.filter(|_| head.method == Method::PATCH) {
-                    add_mask(&mut writer, &mask, &body)?;
-                }
-                writer.write(&body)?
-            };
-            Box::pin(Once(Some(message)))
+            Box::pin(Once(Some(requests.write_only(&body, content_type)?)))
         };
         if let Some(place) = raw_response {
-            return self.answer_raw(target.method, prepared, body, place).await;
+            return self.answer_raw(method, prepared, body, place).await;
         }
         if server_streaming {
             let form = JsonStream {
@@ -271,9 +313,9 @@ impl Inner {
                 printer,
                 inner: Arc::clone(self),
             };
-            return self.json_stream(target.method, prepared, body, form).await;
+            return self.json_stream(method, prepared, body, form).await;
         }
-        let reply = self.call_unary(&target.method, prepared, body).await?;
+        let reply = self.call_unary(&method, prepared, body).await?;
         let UnaryReply { headers, message, trailers } = reply;
         let json = printer.print(&message).map_err(|status| Failure {
             headers: headers.clone(),

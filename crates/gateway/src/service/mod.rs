@@ -264,7 +264,7 @@ impl Inner {
             Ok(Dispatch::ConnectGet { method }) => self.connect_get(method, head).await,
             Ok(Dispatch::Rest(found)) => {
                 let method = Arc::clone(&found.value().method);
-                let call = JsonCall::of_route(&found, head.uri.query(), self);
+                let call = JsonCall::of_route(&found, &head.method, head.uri.query(), self);
                 // It borrows the head.
                 drop(found);
                 match call {
@@ -284,9 +284,9 @@ impl Inner {
                 let call = JsonCall::of_method(Arc::clone(method));
                 self.websocket(&gateway.shared, SocketDialect::Json(Box::new(call)), head)
             }
-            Ok(Dispatch::JsonWebSocketRoute(found)) => {
+            Ok(Dispatch::JsonWebSocketRoute { route: found, method }) => {
                 let query = head.uri.query().map(websocket::without_method);
-                let call = JsonCall::of_route(&found, query.as_deref(), self);
+                let call = JsonCall::of_route(&found, &method, query.as_deref(), self);
                 // It borrows the head.
                 drop(found);
                 match call {

@@ -19,8 +19,6 @@ use crate::protobuf::{Reader, Span, WireError, WireType, put_len_field};
 use crate::status::{Code, Status};
 use crate::transcode::FieldPath;
 
-const HTTP_BODY: &str = "google.api.HttpBody";
-
 /// The numbers of the fields of `HttpBody`.
 const TYPE_FIELD: u32 = 1;
 const DATA_FIELD: u32 = 2;
@@ -47,26 +45,16 @@ pub(super) enum Place {
 impl Place {
     /// Returns the place of the request's body, if it is an `HttpBody`.
     pub(super) fn of_request(target: &RouteTarget) -> Option<Self> {
-        let method = &*target.method;
-        match &target.body {
-            RouteBody::None => None,
-            RouteBody::Whole => is_http_body(method, method.input()).then_some(Self::Whole),
-            RouteBody::Field(path) => Self::of_field(method, path),
-        }
+        target.has_raw_request().then(|| match &target.body {
+            RouteBody::Field(path) => Self::Field(path.clone()),
+            RouteBody::None | RouteBody::Whole => Self::Whole,
+        })
     }
 
     /// Returns the place of the response's body, if it is an `HttpBody`.
     pub(super) fn of_response(target: &RouteTarget) -> Option<Self> {
-        let method = &*target.method;
-        match &target.response_body {
-            None => is_http_body(method, method.output()).then_some(Self::Whole),
-            Some(path) => Self::of_field(method, path),
-        }
-    }
-
-    fn of_field(method: &MethodEntry, path: &FieldPath) -> Option<Self> {
-        let id = path.message(method.schema().tables())?;
-        is_http_body(method, id).then(|| Self::Field(path.clone()))
+        let field = target.response_body.clone();
+        target.has_raw_response().then(|| field.map_or(Self::Whole, Self::Field))
     }
 
     /// Returns the message of a method whose body is these bytes.
@@ -114,10 +102,6 @@ impl Place {
             Status::new(Code::Internal, message)
         })
     }
-}
-
-fn is_http_body(method: &MethodEntry, id: crate::descriptor::MessageId) -> bool {
-    method.schema().pool().message(id).full_name == HTTP_BODY
 }
 
 /// A body of any type.

@@ -1,6 +1,7 @@
 use http::Request;
 use serde_json::{Value, json};
 
+use crate::sockets::{client, connect, receive};
 use crate::support::ServedGateway;
 use crate::support::raw_upstream::{RawUpstream, begin, end, framed, read_messages};
 
@@ -70,4 +71,21 @@ async fn other_methods_have_no_mask_of_their_own() {
     let (_server, gateway) = echo().await;
     let (status, reply) = send(&gateway, "PUT", "/v1/items/7", r#"{"title":"x"}"#).await;
     assert_eq!((status, &reply["updateMask"]), (200, &Value::Null), "{reply}");
+}
+
+#[tokio::test]
+async fn a_patch_on_a_websocket_has_the_same_mask() {
+    let (_server, gateway) = echo().await;
+    for (method, query, mask) in [
+        ("PATCH", "", json!("count,title")),
+        ("PATCH", "&update_mask=title", json!("title")),
+        ("PUT", "", Value::Null),
+    ] {
+        let path = format!("/v1/items/7?method={method}{query}");
+        let mut socket = connect(client(&gateway, &path)).await;
+        socket.send(r#"{"title":"x","count":1}"#).await.unwrap();
+        let reply = receive(&mut socket).await;
+        let reply: Value = serde_json::from_str(reply.as_text().unwrap()).unwrap();
+        assert_eq!((&reply["item"]["id"], &reply["updateMask"]), (&json!("7"), &mask), "{path}");
+    }
 }

@@ -3,8 +3,10 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use http::Request;
 use prost::Message as _;
+use sockeye::Message;
 use tokio::sync::Notify;
 
+use crate::sockets::{client, connect, receive, receive_close};
 use crate::support::raw_upstream::{RawUpstream, begin, end, framed, read_messages};
 use crate::support::{Fetched, Pieces, ServedGateway, next_data, next_frame};
 
@@ -182,4 +184,47 @@ async fn a_type_that_is_missing_or_no_header_value_is_unknown_bytes() {
     assert_eq!((fetched.status, fetched.text()), (200, "x"));
     assert_eq!(fetched.headers["content-type"], "application/octet-stream");
     assert!(!fetched.headers.contains_key("x-evil"));
+}
+
+#[tokio::test]
+async fn on_websockets_bodies_are_messages_of_bytes() {
+    let (_server, gateway, received) = echo().await;
+    let data = b"\x89PNG\xff\0 no JSON";
+    for (path, data) in [
+        ("/v1/raw?method=POST", &data[..]),
+        ("/v1/raw?method=POST", b""),
+        ("/v1/files/a.png?method=PUT", data),
+    ] {
+        let mut socket = connect(client(&gateway, path)).await;
+        socket.send(data).await.unwrap();
+        assert_eq!(receive(&mut socket).await, Message::from(data), "{path}");
+        assert_eq!(u16::from(receive_close(&mut socket).await.code), 1000, "{path}");
+    }
+    let file = File::decode(received.lock().unwrap()[2].clone()).unwrap();
+    assert_eq!(file, File { name: "a.png".to_owned(), content: Some(body("", data)) });
+
+    // A stream of requests, whose response is JSON.
+    received.lock().unwrap().clear();
+    let mut socket = connect(client(&gateway, "/v1/files/a?method=POST")).await;
+    socket.send(&b"\xff"[..]).await.unwrap();
+    socket.send("text").await.unwrap();
+    socket.send("").await.unwrap();
+    let reply = receive(&mut socket).await;
+    assert!(reply.as_text().unwrap().contains(r#""name":"a""#), "{reply}");
+    let received = received.lock().unwrap();
+    let data = received.iter().map(|message| File::decode(message.clone()).unwrap());
+    let data: Vec<_> = data.map(|file| file.content.unwrap().data).collect();
+    assert_eq!(data, [&b"\xff"[..], b"text"]);
+}
+
+#[tokio::test]
+async fn on_websockets_a_text_message_is_an_error() {
+    let bodies = vec![body("text/csv", b"a,b\n"), body("", b"1,2\n")];
+    let (_server, gateway) = sender(bodies, 5).await;
+    let mut socket = connect(client(&gateway, "/v1/files/x")).await;
+    assert_eq!(receive(&mut socket).await, Message::from(b"a,b\n"));
+    assert_eq!(receive(&mut socket).await, Message::from(b"1,2\n"));
+    let error = receive(&mut socket).await;
+    assert!(error.as_text().unwrap().starts_with(r#"{"error":{"code":5,"#), "{error}");
+    assert_eq!(u16::from(receive_close(&mut socket).await.code), 4005);
 }

@@ -1,10 +1,13 @@
 use http::Request;
 use serde_json::{Value, json};
 use sockeye_gateway::Gateway;
+use sockeye_gateway::catalog::{Descriptors, Source};
 use sockeye_gateway::transcode::PrintOptions;
 
 use crate::library::{library, two_libraries};
 use crate::support::ServedGateway;
+use crate::support::raw_upstream::descriptors;
+use crate::support::upstream;
 
 async fn document(gateway: Gateway) -> Value {
     let fetched = ServedGateway::start(gateway).await.get("/openapi.json").await;
@@ -152,6 +155,31 @@ async fn streams_and_errors_have_their_forms() {
     );
     let upload = at(&document, "/paths/~1library.Books~1Upload/post/requestBody/content");
     assert_eq!(at(upload, "/application~1json/schema/type"), "array");
+}
+
+#[tokio::test]
+async fn bodies_of_any_type_are_bytes() {
+    let source = Source::new(upstream("http://127.0.0.1:1"));
+    let source = source.descriptors(Descriptors::Fixed(descriptors("bodies.proto")));
+    let document = document(Gateway::builder().source(source).openapi(true).build()).await;
+    let (request, response) = ("requestBody/content", "responses/200/content");
+    let (raw, json) = (&["*/*"][..], &["application/json"][..]);
+    for (operation, content, types) in [
+        ("~1v1~1raw/post", request, raw),
+        ("~1v1~1raw/post", response, raw),
+        ("~1v1~1files~1{name}/put", request, raw),
+        ("~1v1~1files~1{name}/put", response, raw),
+        ("~1v1~1files~1{name}/post", request, raw),
+        ("~1v1~1files~1{name}/post", response, json),
+        ("~1v1~1files~1{name}/get", response, raw),
+        ("~1v1~1items~1{item.id}/patch", request, json),
+    ] {
+        let content = at(&document, &format!("/paths/{operation}/{content}"));
+        let found: Vec<_> = content.as_object().unwrap().keys().collect();
+        assert_eq!(found, types, "{operation}");
+    }
+    let error = at(&document, "/paths/~1v1~1raw/post/responses/default/content");
+    assert!(error.get("application/json").is_some(), "{error}");
 }
 
 #[tokio::test]

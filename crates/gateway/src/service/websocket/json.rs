@@ -15,10 +15,15 @@
 //!
 //! An empty text message ends the requests: grpc-websocket-proxy has no such end, and no JSON value
 //! is empty.
+//!
+//! Where a body is a `google.api.HttpBody`, messages are bytes as over HTTP: requests are messages of
+//! any kind, without a content type, and responses are binary messages, so that a text message is an
+//! error.
 
 use std::pin::pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::request::Parts;
 use sockeye::split::{Receiver, Sender};
 use sockeye::{CloseCode, Message, Utf8Bytes, WebSocket};
@@ -28,15 +33,16 @@ use super::ends::deadline_exceeded;
 use super::requests::{self, SocketBody};
 use super::single_call::{Stop, first_message, read_requests, run_call};
 use super::token;
-use crate::catalog::RouteBody;
+use crate::catalog::MethodEntry;
 use crate::deadline::TimeoutForm;
 use crate::metadata::Convention;
 use crate::record::Dialect;
 use crate::service::call::{Prepared, Reply};
 use crate::service::inner::Inner;
-use crate::service::json::{JsonCall, JsonMessages};
+use crate::service::json::{JsonCall, JsonMessages, JsonRequests};
+use crate::service::raw_body::Place;
 use crate::service::scope::Counters;
-use crate::service::transcoder::{RequestWriter, ResponsePrinter, any_to_json};
+use crate::service::transcoder::{ResponsePrinter, any_to_json};
 use crate::status::{Code, Status, rest_body};
 
 /// The first of the close codes of errors, to which the number of the gRPC code is added.
@@ -46,9 +52,9 @@ const CLOSE_CODES: u32 = 4000;
 pub(super) async fn serve(inner: &Inner, call: JsonCall, mut head: Parts, socket: WebSocket) {
     token::set_authorization(&mut head.headers, inner.settings.sockets.token_cookie.as_deref());
     let (sender, mut receiver) = socket.split();
-    let JsonMessages { writer, printer } = call.messages(&inner.settings);
-    let output = Output { sender, printer };
-    let code = match run(inner, &writer, head, &mut receiver, &output).await {
+    let JsonMessages { requests, printer, raw_response } = call.messages(&inner.settings);
+    let output = Output { sender, printer, raw: raw_response };
+    let code = match run(inner, requests, head, &mut receiver, &output).await {
         Ok(()) => CloseCode::NORMAL_CLOSURE,
         Err(Stop::Gone) => return,
         Err(Stop::Failed(status)) => {
@@ -65,42 +71,41 @@ pub(super) async fn serve(inner: &Inner, call: JsonCall, mut head: Parts, socket
 
 async fn run(
     inner: &Inner,
-    writer: &RequestWriter,
+    mut form: JsonRequests,
     mut head: Parts,
     receiver: &mut Receiver,
     output: &Output,
 ) -> Result<(), Stop> {
-    let is_stream = writer.method.descriptor().client_streaming;
-    let has_body = writer.body != RouteBody::None;
-    let (first, cost) = if has_body && !is_stream {
+    let method = Arc::clone(form.method());
+    let is_stream = method.descriptor().client_streaming;
+    let has_body = form.has_body();
+    let first = if has_body && !is_stream {
         let message = first_message(receiver).await?;
-        let cost = message.len();
-        (text(message)?, cost)
+        check_kind(&message, &form)?;
+        message
     } else {
-        (Utf8Bytes::new(), 0)
+        Message::Text(Utf8Bytes::new())
     };
-    let scope = inner.begin_call(Dialect::JsonWebSocket, Some(writer.method.path()), &mut head)?;
+    let scope = inner.begin_call(Dialect::JsonWebSocket, Some(method.path()), &mut head)?;
     let counters = scope.counters();
     let (mut requests, body) = requests::channel(Arc::clone(counters));
     if !is_stream {
-        let first =
-            writer.write(first.as_bytes()).inspect_err(|status| scope.set_code(status.code));
-        requests.send(first?, cost, true).map_err(Status::from)?;
+        let written = form.write_only(first.as_bytes(), None);
+        let written = written.inspect_err(|status| scope.set_code(status.code));
+        requests.send(written?, first.len(), true).map_err(Status::from)?;
     }
     let responding = async {
         let (convention, timeout) = (Convention::Rest, TimeoutForm::Server);
-        let path = writer.method.path().path();
-        let prepared = inner.prepare(path, convention, timeout, &head).await?;
+        let prepared = inner.prepare(method.path().path(), convention, timeout, &head).await?;
         let deadline = prepared.deadline;
-        until(deadline, respond(inner, writer, prepared, body, output, counters)).await
+        until(deadline, respond(inner, &method, prepared, body, output, counters)).await
     };
     let reading = read_requests(receiver, &mut requests, |message, requests| {
-        let cost = message.len();
-        let json = text(message)?;
-        if json.is_empty() {
+        check_kind(&message, &form)?;
+        if message.as_text().is_some_and(str::is_empty) {
             requests.finish();
         } else if is_stream || has_body {
-            requests.send(writer.write(json.as_bytes())?, cost, false)?;
+            requests.send(form.write(message.as_bytes(), None)?, message.len(), false)?;
         }
         Ok(())
     });
@@ -122,18 +127,18 @@ async fn until(
 
 async fn respond(
     inner: &Inner,
-    writer: &RequestWriter,
+    method: &MethodEntry,
     prepared: Prepared,
     body: SocketBody,
     output: &Output,
     counters: &Counters,
 ) -> Result<(), Stop> {
     if !output.is_stream() {
-        let reply = inner.call_unary(&writer.method, prepared, body).await;
+        let reply = inner.call_unary(method, prepared, body).await;
         let reply = reply.map_err(|failure| failure.end.status)?;
         return output.message(&reply.message, counters).await;
     }
-    let reply = inner.call(&writer.method, prepared, body).await;
+    let reply = inner.call(method, prepared, body).await;
     let Reply { mut messages, .. } = reply.map_err(|failure| failure.end.status)?;
     loop {
         match messages.next().await {
@@ -144,15 +149,20 @@ async fn respond(
     }
 }
 
-fn text(message: Message) -> Result<Utf8Bytes, Status> {
-    let text = message.into_text();
-    text.ok_or_else(|| Status::new(Code::InvalidArgument, "messages must be text with JSON"))
+/// Refuses bytes in the place of JSON.
+fn check_kind(message: &Message, form: &JsonRequests) -> Result<(), Status> {
+    if message.as_text().is_some() || form.is_raw() {
+        return Ok(());
+    }
+    Err(Status::new(Code::InvalidArgument, "messages must be text with JSON"))
 }
 
 /// The messages of the server.
 struct Output {
     sender: Sender,
     printer: ResponsePrinter,
+    /// The `HttpBody` whose data is the response.
+    raw: Option<Place>,
 }
 
 impl Output {
@@ -160,22 +170,29 @@ impl Output {
         self.printer.method.descriptor().server_streaming
     }
 
-    async fn message(&self, wire: &[u8], counters: &Counters) -> Result<(), Stop> {
-        let json = self.printer.print(wire)?;
-        let json = String::from_utf8(json)
-            .map_err(|_| Status::new(Code::Internal, "the response is not UTF-8"))?;
-        let json = if self.is_stream() { format!("{{\"result\":{json}}}") } else { json };
-        counters.count_response_bytes(json.len());
-        self.send(json).await
+    async fn message(&self, wire: &Bytes, counters: &Counters) -> Result<(), Stop> {
+        let message = match &self.raw {
+            Some(place) => Message::Binary(place.read(&self.printer.method, wire)?.data),
+            None => {
+                let json = String::from_utf8(self.printer.print(wire)?)
+                    .map_err(|_| Status::new(Code::Internal, "the response is not UTF-8"))?;
+                let is_wrapped = self.is_stream();
+                Message::from(if is_wrapped { format!("{{\"result\":{json}}}") } else { json })
+            }
+        };
+        counters.count_response_bytes(message.len());
+        self.send(message).await
     }
 
     async fn error(&self, status: &Status) -> Result<(), Stop> {
         let schema = self.printer.method.schema();
         let json = rest_body(status, |detail| any_to_json(schema, detail));
-        self.send(if self.is_stream() { format!("{{\"error\":{json}}}") } else { json }).await
+        let is_wrapped = self.is_stream();
+        let text = if is_wrapped { format!("{{\"error\":{json}}}") } else { json };
+        self.send(text.into()).await
     }
 
-    async fn send(&self, json: String) -> Result<(), Stop> {
-        self.sender.send(json).await.map_err(|_| Stop::Gone)
+    async fn send(&self, message: Message) -> Result<(), Stop> {
+        self.sender.send(message).await.map_err(|_| Stop::Gone)
     }
 }
