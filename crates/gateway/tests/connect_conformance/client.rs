@@ -22,9 +22,18 @@ use crate::messages::{Any, CallResponse, Contents, RawRequest, StreamType};
 use crate::reply::Reply;
 use crate::schema::{Codec, Schema};
 use crate::suites::{Permutation, Protocol};
+use crate::tls::{Stream, Tls};
 use crate::wire::gzip;
 
 const SERVICE: &str = "/connectrpc.conformance.v1.ConformanceService";
+
+/// The gateway that a call is made to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target<'a> {
+    pub(crate) address: SocketAddr,
+    /// The certificates of both sides, if the gateway has TLS.
+    pub(crate) tls: Option<&'a Tls>,
+}
 
 type Sending = JoinHandle<Result<Response<Incoming>, hyper::Error>>;
 
@@ -35,21 +44,21 @@ type Sending = JoinHandle<Result<Response<Incoming>, hyper::Error>>;
 pub(crate) async fn call(
     schema: &Schema,
     permutation: &Permutation,
-    address: SocketAddr,
+    target: Target<'_>,
 ) -> Result<CallResponse, String> {
     let Permutation { request, .. } = permutation;
     let call = Call { schema, permutation };
     if let Some(raw) = &request.raw_request {
-        return call.raw(raw, address).await;
+        return call.raw(raw, target).await;
     }
     let (frames, body) = queue_body();
     if call.is_get() {
         drop(frames);
-        let sending = call.begin(address, Method::GET, &call.get_target(), body).await;
+        let sending = call.begin(target, Method::GET, &call.get_path(), body).await;
         return Reply::new(call.schema, permutation, response(sending).await?).rest().await;
     }
-    let target = format!("{SERVICE}/{}", call.method());
-    let sending = call.begin(address, Method::POST, &target, body).await;
+    let path = format!("{SERVICE}/{}", call.method());
+    let sending = call.begin(target, Method::POST, &path, body).await;
     let mut sending = Some(sending);
     let mut reply = None;
     for message in &request.request_messages {
@@ -138,7 +147,7 @@ impl Call<'_> {
         }
     }
 
-    fn get_target(self) -> String {
+    fn get_path(self) -> String {
         let message = self.encoded(&self.permutation.request.request_messages[0]);
         let message = URL_SAFE_NO_PAD.encode(message);
         let (method, codec) = (self.method(), self.codec_name());
@@ -148,9 +157,9 @@ impl Call<'_> {
     /// Connects, and sends a request with the headers of the protocol and of the case.
     async fn begin(
         self,
-        address: SocketAddr,
+        target: Target<'_>,
         method: Method,
-        target: &str,
+        path: &str,
         body: QueueBody,
     ) -> Sending {
         let mut request = Request::builder().method(method);
@@ -162,7 +171,7 @@ impl Call<'_> {
                 request = request.header(header.name.as_str(), value.as_str());
             }
         }
-        send(address, self.permutation.is_http2, target, request.body(body).unwrap()).await
+        send(target, self.permutation.is_http2, path, request.body(body).unwrap()).await
     }
 
     fn protocol_headers(self) -> Vec<(&'static str, String)> {
@@ -208,7 +217,7 @@ impl Call<'_> {
     }
 
     /// Sends a request as the case spells it.
-    async fn raw(self, raw: &RawRequest, address: SocketAddr) -> Result<CallResponse, String> {
+    async fn raw(self, raw: &RawRequest, target: Target<'_>) -> Result<CallResponse, String> {
         let (frames, body) = queue_body();
         let mut request = Request::builder().method(raw.verb.as_str());
         for header in &raw.headers {
@@ -232,30 +241,36 @@ impl Call<'_> {
         }
         drop(frames);
         let request = request.body(body).unwrap();
-        let sending = send(address, self.permutation.is_http2, &raw.uri, request).await;
+        let sending = send(target, self.permutation.is_http2, &raw.uri, request).await;
         Reply::new(self.schema, self.permutation, response(sending).await?).rest().await
     }
 }
 
 /// Sends a request on a connection of its own.
 async fn send(
-    address: SocketAddr,
+    target: Target<'_>,
     is_http2: bool,
-    target: &str,
+    path: &str,
     request: Request<QueueBody>,
 ) -> Sending {
-    let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let Target { address, tls } = target;
+    let stream: Stream = match tls {
+        None => Box::new(TcpStream::connect(address).await.unwrap()),
+        Some(tls) => tls.connect(address, is_http2).await,
+    };
+    let stream = TokioIo::new(stream);
     let (mut head, body) = request.into_parts();
     if is_http2 {
         head.version = Version::HTTP_2;
-        head.uri = format!("http://{address}{target}").parse().unwrap();
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        head.uri = format!("{scheme}://{address}{path}").parse().unwrap();
         let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream);
         let (mut sender, connection) = handshake.await.unwrap();
         tokio::spawn(connection);
         let request = Request::from_parts(head, body);
         return tokio::spawn(async move { sender.send_request(request).await });
     }
-    head.uri = target.parse().unwrap();
+    head.uri = path.parse().unwrap();
     head.headers.insert("host", HeaderValue::from_str(&address.to_string()).unwrap());
     let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
     tokio::spawn(connection);

@@ -11,6 +11,7 @@ mod reply;
 mod schema;
 mod service;
 mod suites;
+mod tls;
 mod wire;
 mod yaml;
 
@@ -30,9 +31,11 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
+use client::Target;
 use schema::Schema;
 use service::Service;
-use suites::{Limits, Permutation, REQUEST_LIMIT};
+use suites::{Permutation, REQUEST_LIMIT, Setup};
+use tls::Tls;
 
 /// Number of calls at the same time.
 const CONCURRENCY: usize = 16;
@@ -46,14 +49,29 @@ const NO_LIMIT: u32 = 4 * 1024 * 1024;
 /// A gateway in front of the service, until it is dropped.
 struct Served {
     address: SocketAddr,
+    tls: Option<Tls>,
     task: JoinHandle<()>,
     _service: Service,
 }
 
 impl Served {
     async fn start(schema: &Arc<Schema>, service_limit: u32, gateway_limit: u32) -> Self {
-        let service = Service::start(Arc::clone(schema), service_limit).await;
-        let config = UpstreamConfig::new(service.url().parse().unwrap());
+        Self::start_with(schema, service_limit, gateway_limit, None).await
+    }
+
+    /// Starts both with these certificates of theirs and of their clients.
+    async fn start_with(
+        schema: &Arc<Schema>,
+        service_limit: u32,
+        gateway_limit: u32,
+        tls: Option<Tls>,
+    ) -> Self {
+        let acceptor = tls.as_ref().map(Tls::acceptor);
+        let service = Service::start(Arc::clone(schema), service_limit, acceptor.clone()).await;
+        let mut config = UpstreamConfig::new(service.url().parse().unwrap());
+        if let Some(tls) = &tls {
+            config = config.tls(tls.of_upstream());
+        }
         let files = FileSet::from_descriptor_set(schema.descriptors.clone()).unwrap();
         let source = Source::new(Upstream::new(config).unwrap());
         let source = source.descriptors(Descriptors::Fixed(files));
@@ -65,13 +83,19 @@ impl Served {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let service = TowerToHyperService::new(gateway.clone());
+                let acceptor = acceptor.clone();
                 connections.spawn(async move {
+                    let Some(stream) = tls::accept(acceptor.as_ref(), stream).await else { return };
                     let builder = auto::Builder::new(TokioExecutor::new());
                     let _ = builder.serve_connection(TokioIo::new(stream), service).await;
                 });
             }
         });
-        Self { address, task, _service: service }
+        Self { address, tls, task, _service: service }
+    }
+
+    fn target(&self) -> Target<'_> {
+        Target { address: self.address, tls: self.tls.as_ref() }
     }
 }
 
@@ -82,8 +106,8 @@ impl Drop for Served {
 }
 
 /// Returns what is wrong with the response to a permutation; `None` if it passes.
-async fn run(schema: &Schema, permutation: &Permutation, address: SocketAddr) -> Option<String> {
-    let called = timeout(LIMIT, client::call(schema, permutation, address)).await;
+async fn run(schema: &Schema, permutation: &Permutation, target: Target<'_>) -> Option<String> {
+    let called = timeout(LIMIT, client::call(schema, permutation, target)).await;
     let problems = match called {
         Ok(Ok(actual)) => check::differences(schema, permutation, &actual),
         Ok(Err(problem)) => vec![problem],
@@ -115,22 +139,27 @@ async fn every_case_passes_in_every_form() {
     }
     let schema = Arc::new(Schema::load());
     let (cases, permutations) = suites::load(&schema);
-    let unlimited = Served::start(&schema, NO_LIMIT, NO_LIMIT).await;
-    let limited_service = Served::start(&schema, REQUEST_LIMIT, NO_LIMIT).await;
-    let limited_gateway = Served::start(&schema, NO_LIMIT, REQUEST_LIMIT).await;
+    let served = Arc::new([
+        Served::start(&schema, NO_LIMIT, NO_LIMIT).await,
+        Served::start(&schema, REQUEST_LIMIT, NO_LIMIT).await,
+        Served::start(&schema, NO_LIMIT, REQUEST_LIMIT).await,
+        Served::start_with(&schema, NO_LIMIT, NO_LIMIT, Some(Tls::new())).await,
+    ]);
     let count = permutations.len();
     let free = Arc::new(Semaphore::new(CONCURRENCY));
     let mut calls = JoinSet::new();
     for permutation in permutations {
-        let address = match permutation.limits {
-            Limits::None => unlimited.address,
-            Limits::Service => limited_service.address,
-            Limits::Gateway => limited_gateway.address,
-        };
-        let (schema, free) = (Arc::clone(&schema), Arc::clone(&free));
+        let (schema, free, served) = (Arc::clone(&schema), Arc::clone(&free), Arc::clone(&served));
         calls.spawn(async move {
             let _permit = free.acquire().await.unwrap();
-            run(&schema, &permutation, address).await
+            let [default, limited_service, limited_gateway, tls] = &*served;
+            let served = match permutation.setup {
+                Setup::Default => default,
+                Setup::Service => limited_service,
+                Setup::Gateway => limited_gateway,
+                Setup::Tls => tls,
+            };
+            run(&schema, &permutation, served.target()).await
         });
     }
     let mut failures: Vec<_> = calls.join_all().await.into_iter().flatten().collect();

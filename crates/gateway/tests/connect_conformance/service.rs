@@ -16,6 +16,7 @@ use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
+use tokio_rustls::TlsAcceptor;
 
 use crate::body::QueueBody;
 use crate::messages::{
@@ -23,6 +24,7 @@ use crate::messages::{
     StreamDefinition, UnaryRequest,
 };
 use crate::schema::Schema;
+use crate::tls;
 use crate::wire::{Exchange, Failure, begin};
 
 /// The numbers of the codes that the service itself uses.
@@ -32,12 +34,18 @@ const UNIMPLEMENTED: i32 = 12;
 #[derive(Debug)]
 pub(crate) struct Service {
     address: SocketAddr,
+    is_secure: bool,
     task: JoinHandle<()>,
 }
 
 impl Service {
     /// Starts the service with this maximum length of requests, in bytes.
-    pub(crate) async fn start(schema: Arc<Schema>, limit: u32) -> Self {
+    pub(crate) async fn start(
+        schema: Arc<Schema>,
+        limit: u32,
+        acceptor: Option<TlsAcceptor>,
+    ) -> Self {
+        let is_secure = acceptor.is_some();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let task = tokio::spawn(async move {
@@ -46,17 +54,19 @@ impl Service {
                 let schema = Arc::clone(&schema);
                 let service =
                     service_fn(move |request| answer(Arc::clone(&schema), limit, request));
+                let acceptor = acceptor.clone();
                 connections.spawn(async move {
+                    let Some(stream) = tls::accept(acceptor.as_ref(), stream).await else { return };
                     let builder = auto::Builder::new(TokioExecutor::new());
                     let _ = builder.serve_connection(TokioIo::new(stream), service).await;
                 });
             }
         });
-        Self { address, task }
+        Self { address, is_secure, task }
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", if self.is_secure { "https" } else { "http" }, self.address)
     }
 }
 

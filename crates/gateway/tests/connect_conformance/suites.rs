@@ -35,15 +35,17 @@ impl Protocol {
     }
 }
 
-/// The gateways before which a case is run.
+/// The gateway before which a case is run, and its service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Limits {
+pub(crate) enum Setup {
     /// The gateway has its default limit, and the service none.
-    None,
+    Default,
     /// The service has the limit of the suite.
     Service,
     /// The gateway has the limit of the suite.
     Gateway,
+    /// As [`Default`](Self::Default), with TLS and certificates of the clients on both connections.
+    Tls,
 }
 
 /// A case in one of the forms in which it is run.
@@ -54,7 +56,7 @@ pub(crate) struct Permutation {
     pub(crate) protocol: Protocol,
     pub(crate) codec: Codec,
     pub(crate) is_compressed: bool,
-    pub(crate) limits: Limits,
+    pub(crate) setup: Setup,
     pub(crate) request: CallRequest,
     pub(crate) expected: CallResponse,
     /// The numbers of other codes that the case accepts.
@@ -76,11 +78,8 @@ pub(crate) fn load(schema: &Schema) -> (usize, Vec<Permutation>) {
         let wire = schema.to_wire("TestSuite", json.to_string().as_bytes());
         let wire = wire.unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let suite = TestSuite::decode(wire.as_slice()).unwrap();
-        // TLS is not a part of the library.
-        if !suite.relies_on_tls {
-            cases += suite.test_cases.len();
-            expand(&suite, &mut permutations);
-        }
+        cases += suite.test_cases.len();
+        expand(&suite, &mut permutations);
     }
     (cases, permutations)
 }
@@ -142,24 +141,25 @@ impl Form {
             let expected = expected.unwrap_or_else(|| expected::response(&request));
             // The gateway passes messages of gRPC unread: a compressed one counts as it is.
             let is_counted = protocol == Protocol::Connect || !is_compressed;
-            let limits = match (suite.relies_on_message_receive_limit, &expected.error) {
-                (false, _) => &[Limits::None][..],
-                (true, Some(_)) if is_counted => &[Limits::Service, Limits::Gateway],
-                (true, _) => &[Limits::Service],
+            let setups = match (suite.relies_on_message_receive_limit, &expected.error) {
+                _ if suite.relies_on_tls => &[Setup::Tls][..],
+                (false, _) => &[Setup::Default],
+                (true, Some(_)) if is_counted => &[Setup::Service, Setup::Gateway],
+                (true, _) => &[Setup::Service],
             };
-            for &limits in limits {
+            for &setup in setups {
                 let version = if is_http2 { "2" } else { "1.1" };
                 let compression = if is_compressed { "gzip" } else { "identity" };
                 permutations.push(Permutation {
                     name: format!(
-                        "{}/{} ({protocol:?}, HTTP/{version}, {codec:?}, {compression}, {limits:?})",
+                        "{}/{} ({protocol:?}, HTTP/{version}, {codec:?}, {compression}, {setup:?})",
                         suite.name, request.test_name
                     ),
                     is_http2,
                     protocol,
                     codec,
                     is_compressed,
-                    limits,
+                    setup,
                     request: request.clone(),
                     expected: expected.clone(),
                     other_codes: case.other_allowed_error_codes.clone(),
