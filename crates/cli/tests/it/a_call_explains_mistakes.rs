@@ -9,6 +9,8 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sockeye_gateway::auth::{AuthorizeFuture, Authorizer, CallHead};
+use sockeye_gateway::status::{Code, Status};
 use sockeye_gateway_testing::{DESCRIPTORS, Options, ReflectionVersion};
 
 use crate::program::grpc::{ECHO, Grpc, outcome};
@@ -88,12 +90,33 @@ fn a_wrong_request_names_the_field() {
     fails(&[&address, &collect, "-d", "{} {\"x\":1}"], 2, &["request 2", "x: unknown field"]);
 }
 
+/// Refuses every call.
+struct Nobody;
+
+impl Authorizer for Nobody {
+    fn authorize<'a>(&'a self, _head: &'a CallHead<'a>) -> AuthorizeFuture<'a> {
+        Box::pin(async { Err(Status::new(Code::Unauthenticated, "a token is required")) })
+    }
+}
+
+#[test]
+fn reflection_that_needs_a_token_says_how_to_send_it() {
+    let grpc = Grpc::start();
+    let address = grpc.gateway_with(|builder| builder.authorizer(Nobody));
+    let bearer = "authorization: Bearer TOKEN";
+    fails(&[&address, "list"], 1, &["a token is required", "needs a token", bearer]);
+    let refused = "does not accept the `authorization` of -H";
+    fails(&[&address, "list", "-H", bearer], 1, &["a token is required", refused]);
+}
+
 #[test]
 fn a_server_without_reflection_needs_a_file() {
     let options = Options { reflection: ReflectionVersion::None, ..Options::default() };
     let grpc = Grpc::start_with(options);
     let (address, unary) = (grpc.address(), format!("{ECHO}/Unary"));
-    fails(&[&address, &unary], 1, &["no reflection", "--descriptor-set"]);
+    fails(&[&address, &unary], 1, &["no reflection;", "--descriptor-set"]);
+    let below = format!("{address}/api");
+    fails(&[&below, "list"], 1, &["no reflection, neither at its root nor below /api;"]);
     let file = descriptors("file");
     let set = file.to_str().unwrap();
     let flags = ["--output", "ndjson", "--descriptor-set", set];

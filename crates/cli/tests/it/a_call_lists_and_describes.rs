@@ -54,3 +54,21 @@ fn services_are_described_with_their_streams_and_rules() {
     let one = outcome(&[&address, "describe", ECHO]);
     assert!(all.out.contains(&one.out), "{}", one.out);
 }
+
+#[test]
+fn a_gateway_below_a_path_lists_its_services() {
+    let grpc = Grpc::start();
+    let address = grpc.gateway_below("/api");
+    let listed = outcome(&[&address, "list"]);
+    assert_eq!(listed.code, 0, "{}", listed.errors);
+    assert!(listed.out.lines().any(|line| line == ECHO), "{}", listed.out);
+    for protocol in ["grpc", "grpc-web", "connect", "websocket", "json"] {
+        let unary = format!("{ECHO}/Unary");
+        let called = outcome(&[&address, &unary, "-d", r#"{"text":"a"}"#, "--protocol", protocol]);
+        assert_eq!(called.code, 0, "{protocol}: {}", called.errors);
+        assert!(called.out.contains(r#""text": "a""#), "{protocol}: {}", called.out);
+    }
+    // The services may be at the root, where a path belongs to other routes.
+    let at_root = format!("{}/elsewhere", grpc.gateway());
+    assert_eq!(outcome(&[&at_root, "list"]).code, 0);
+}

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use hyper::body::Incoming;
 use sockeye::escape;
+use sockeye::http::header::AUTHORIZATION;
 use sockeye::http::{HeaderName, HeaderValue, Request, Response};
 use sockeye_gateway::catalog::Schema;
 use sockeye_gateway::descriptor::{Method, Service};
@@ -67,24 +68,55 @@ pub(super) async fn load(options: &Call, connector: &Connector) -> Result<Schema
     })
 }
 
+/// Asks the server for its services: below the path of the address, as a gateway behind a path has
+/// them, and then at the root.
 async fn reflect(options: &Call, connector: &Connector) -> Result<FileSet, Failure> {
     let connection = connector.connect_http2().await?;
-    let channel = ReflectionChannel { connection, metadata: options.header.clone() };
-    reflection::fetch(channel).await.map_err(|error| match error {
-        ReflectionError::Status(status) if status.code() == Code::Unimplemented => {
-            Failure::other(format!("the server has no reflection; {HINT}"))
+    let prefix = &connector.address().prefix;
+    let channel = |prefix: &str| ReflectionChannel {
+        connection: connection.clone(),
+        prefix: prefix.to_owned(),
+        metadata: options.header.clone(),
+    };
+    let mut fetched = reflection::fetch(channel(prefix)).await;
+    let is_missing = |error: &ReflectionError| matches!(error, ReflectionError::Status(status) if status.code() == Code::Unimplemented);
+    if !prefix.is_empty() && fetched.as_ref().is_err_and(is_missing) {
+        fetched = reflection::fetch(channel("")).await;
+    }
+    fetched.map_err(|error| {
+        if is_missing(&error) {
+            let place = if prefix.is_empty() { "" } else { ", neither at its root nor below " };
+            return Failure::other(format!("the server has no reflection{place}{prefix}; {HINT}"));
         }
-        error => {
-            let error = error.to_string();
-            Failure::other(format!("the services are unknown: {}; {HINT}", escape(&error)))
-        }
+        let hint = match &error {
+            ReflectionError::Status(status) if is_refusal(status.code()) => token_hint(options),
+            _ => HINT.to_owned(),
+        };
+        let error = error.to_string();
+        Failure::other(format!("the services are unknown: {}; {hint}", escape(&error)))
     })
+}
+
+/// Returns whether a server refuses its client.
+fn is_refusal(code: Code) -> bool {
+    matches!(code, Code::Unauthenticated | Code::PermissionDenied)
+}
+
+/// Returns the hint for a server that refuses reflection.
+fn token_hint(options: &Call) -> String {
+    let has_token = options.header.iter().any(|(name, _)| name == AUTHORIZATION);
+    if has_token {
+        return format!("the server does not accept the `authorization` of -H; {HINT}");
+    }
+    format!("reflection needs a token: send it with -H 'authorization: Bearer TOKEN', or {HINT}")
 }
 
 /// A connection for reflection, whose calls have the metadata of the arguments.
 #[derive(Clone, Debug)]
 struct ReflectionChannel {
     connection: Http2Connection,
+    /// The path before that of the method.
+    prefix: String,
     metadata: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -99,6 +131,10 @@ impl tower_service::Service<Request<Body>> for ReflectionChannel {
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         request.headers_mut().extend(self.metadata.iter().cloned());
+        // The prefix is that of a URI.
+        if let Ok(uri) = format!("{}{}", self.prefix, request.uri().path()).parse() {
+            *request.uri_mut() = uri;
+        }
         Box::pin(self.connection.send(request))
     }
 }

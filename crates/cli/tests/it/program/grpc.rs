@@ -5,12 +5,13 @@ use std::net::SocketAddr;
 use std::process::{Output, Stdio};
 use std::sync::Arc;
 
+use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
-use sockeye_gateway::Gateway;
 use sockeye_gateway::upstream::{Upstream, UpstreamConfig};
+use sockeye_gateway::{Builder, Gateway};
 use sockeye_gateway_testing::{Options, Server};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
@@ -49,17 +50,37 @@ impl Grpc {
 
     /// Starts a gateway before the server, and returns its address.
     pub(crate) fn gateway(&self) -> String {
-        let url = self.server.url();
-        let (gateway, listener) = self.block_on(async {
-            let upstream = Upstream::new(UpstreamConfig::new(url.parse().unwrap())).unwrap();
-            let gateway = Gateway::builder().upstream(upstream).build();
+        self.gateway_with(|builder| builder)
+    }
+
+    /// Starts a gateway with these settings before the server, and returns its address.
+    pub(crate) fn gateway_with(&self, settings: impl FnOnce(Builder) -> Builder) -> String {
+        let gateway = self.start_gateway(settings);
+        self.serve(Router::new().fallback_service(gateway))
+    }
+
+    /// Starts a gateway below a path before the server, and returns its address with the path.
+    pub(crate) fn gateway_below(&self, path: &str) -> String {
+        let gateway = self.start_gateway(|builder| builder);
+        self.serve(Router::new().nest_service(path, gateway)) + path
+    }
+
+    fn start_gateway(&self, settings: impl FnOnce(Builder) -> Builder) -> Gateway {
+        let config = UpstreamConfig::new(self.server.url().parse().unwrap());
+        self.block_on(async {
+            let upstream = Upstream::new(config).unwrap();
+            let gateway = settings(Gateway::builder().upstream(upstream)).build();
             gateway.ready().await.unwrap();
-            (gateway, TcpListener::bind("127.0.0.1:0").await.unwrap())
-        });
+            gateway
+        })
+    }
+
+    fn serve(&self, app: Router) -> String {
+        let listener = self.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         self.runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let service = TowerToHyperService::new(gateway.clone());
+                let service = TowerToHyperService::new(app.clone());
                 tokio::spawn(async move {
                     let builder = auto::Builder::new(TokioExecutor::new());
                     let stream = TokioIo::new(stream);
