@@ -63,6 +63,7 @@ runner=$(ci/wasm-bindgen.sh | tail -n 1)/wasm-bindgen-test-runner
 say "building the servers of the tests"
 web_peer=$(build_peer test_peer)
 grpc_peer=$(build_peer browser_peer)
+tunnel_peer=$(build_peer tunnel_peer)
 hub_peer=$(build_peer hub_browser_peer)
 # Some scenarios move a gibibyte: without any optimisation a browser takes minutes for that.
 export CARGO_PROFILE_DEV_OPT_LEVEL=1
@@ -85,6 +86,7 @@ case $browser in
 esac
 start_peer "$web_peer" SOCKEYE_WEB_TEST_PEER
 start_peer "$grpc_peer" SOCKEYE_GRPC_TEST_PEER
+start_peer "$tunnel_peer" SOCKEYE_GRPC_TEST_TUNNEL
 start_peer "$hub_peer" SOCKEYE_HUB_TEST_PEER
 export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=$runner WASM_BINDGEN_TEST_TIMEOUT=600
 say "${tests[*]}, in $browser"

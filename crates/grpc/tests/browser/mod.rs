@@ -1,7 +1,7 @@
 //! The scenarios, and a channel whose server dies, in a browser.
 //!
-//! The server is the example `browser_peer`, whose addresses are given at compile time: see
-//! `ci/web.sh`.
+//! The server is the example `browser_peer`, and the gateway before such a server the example
+//! `tunnel_peer` of sockeye-gateway. Their addresses are given at compile time: see `ci/web.sh`.
 
 use std::future::poll_fn;
 #[cfg(feature = "tls")]
@@ -42,6 +42,27 @@ macro_rules! in_browser {
 }
 
 sockeye_grpc_testing::for_each_scenario!(in_browser);
+
+/// The same scenarios through the tunnel of a gateway.
+mod through_a_gateway {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    /// The URL of the tunnel of the example `tunnel_peer` of sockeye-gateway.
+    const TUNNEL: Option<&str> = option_env!("SOCKEYE_GRPC_TEST_TUNNEL");
+
+    macro_rules! in_browser {
+        ($module:ident::$name:ident) => {
+            #[wasm_bindgen_test]
+            async fn $name() {
+                let url = TUNNEL.expect("the tests are compiled with this URL: run ci/web.sh");
+                let channel = sockeye_grpc::connect(url).await.expect("a connection");
+                sockeye_grpc_testing::scenarios::$module::$name(&channel).await;
+            }
+        };
+    }
+
+    sockeye_grpc_testing::for_each_scenario!(in_browser);
+}
 
 async fn hello(channel: &Channel) -> Result<String, tonic::Status> {
     let request = HelloRequest { name: "Ada".into() };
