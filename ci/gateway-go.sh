@@ -1,19 +1,24 @@
-# Go 1.24, grpc-go and grpc-gateway of Debian 13, unpacked and not installed. ci/gateway-peers.sh and
-# ci/gateway-race.sh source this file:
+# Go 1.24, grpc-go, grpc-gateway and coder/websocket of Debian 13, unpacked and not installed.
+# ci/gateway-peers.sh and ci/gateway-race.sh source this file:
 #
 #   gateway_go FOLDER                    unpacks them into FOLDER/root, unless they are there
 #   gateway_go_build FOLDER SOURCE OUT   builds the program in a folder, or of an import path, with
-#                                        GATEWAY_GOPATH before the unpacked sources
+#                                        GATEWAY_GOPATH before the unpacked sources; GOOS and GOARCH
+#                                        choose a target
 
-gateway_go_packages=(golang-1.24-go golang-1.24-src golang-google-grpc-dev golang-github-grpc-ecosystem-grpc-gateway-dev)
+gateway_go_packages=(
+  golang-1.24-go golang-1.24-src golang-google-grpc-dev golang-github-grpc-ecosystem-grpc-gateway-dev
+  golang-nhooyr-websocket-dev
+)
 
 # shellcheck source=ci/debian13.sh
 . ci/debian13.sh
 
 gateway_go() {
   local folder=$1 names
-  [ ! -e "$folder/unpacked" ] || return 0
-  printf 'gateway-go: downloading Go, grpc-go and grpc-gateway of Debian 13\n'
+  # The stamp has the names, so that another list unpacks again.
+  [ "$(cat "$folder/unpacked" 2>/dev/null)" != "${gateway_go_packages[*]}" ] || return 0
+  printf 'gateway-go: downloading Go and sources of Debian 13\n'
   rm -rf "$folder"
   debian13_begin "$folder"
   # All that the sources import is a package golang-*; the rest of the dependencies is the system's.
@@ -23,7 +28,7 @@ gateway_go() {
   debian13_unpack "$folder/root" $names
   # Without modules, /v2 is a folder.
   ln -s . "$folder/root/usr/share/gocode/src/github.com/grpc-ecosystem/grpc-gateway/v2"
-  touch "$folder/unpacked"
+  printf '%s\n' "${gateway_go_packages[*]}" >"$folder/unpacked"
 }
 
 gateway_go_build() {

@@ -107,3 +107,19 @@ def failures(request, post):
     foreign = post("/v1/unary", {}, "-H", "origin: http://evil.example")
     expect(foreign.status, 403, "a page of another origin")
     check(post("/v1/unary", {}, "-H", "x-server-timeout: never"), 400, 3, "a timeout that is none")
+
+
+def details(stack):
+    """An error with a detail, as JSON over HTTP and as Connect, from an upstream that sends the requested status."""
+    status = {"code": 9, "message": "too late"}
+    body = json.dumps({"responseStatus": status})
+
+    def post(*flags):
+        command = ["curl", "-sS", "--max-time", "20", "-H", "content-type: application/json", "-d", body, *flags]
+        return json.loads(stack.run([*command, f"{stack.url}/{SERVICE}/UnaryCall"]))
+
+    detail = {"@type": "type.googleapis.com/grpc.testing.EchoStatus"} | status
+    expect(post(), status | {"details": [detail]}, "JSON")
+    (connect,) = post("-H", "connect-protocol-version: 1")["details"]
+    expect([connect["type"], connect["debug"]], ["grpc.testing.EchoStatus", status], "Connect")
+    return "details in JSON and Connect"

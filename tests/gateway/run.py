@@ -35,15 +35,26 @@ def node(script, *arguments):
     return row
 
 
-def browser(stack):
+def with_browser(stack, script, *arguments):
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         raise Failed("not found: chromium")
-    script = stack.tools.scripts / "browser_client.mjs"
     environment = stack.tools.environment | {"BROWSER": program}
-    command = ["node", script, stack.url, stack.tools.descriptors, stack.page_port]
-    lines = stack.run(command, env=environment).splitlines()
-    return "; ".join(line for line in lines if line.endswith(" cases"))
+    return stack.summary(["node", stack.tools.scripts / script, *arguments], env=environment)
+
+
+def browser(stack):
+    return with_browser(stack, "browser_client.mjs", stack.url, stack.tools.descriptors, stack.page_port)
+
+
+def wasmws(stack):
+    tools = stack.tools
+    arguments = [stack.tunnel_url, stack.page_port, tools.wasmws, tools.wasm_exec]
+    return with_browser(stack, "wasmws_client.mjs", *arguments)
+
+
+def go_tunnel(stack):
+    return stack.summary([stack.tools.go_tunnel, stack.tunnel_url])
 
 
 #: Rows that any server of gRPC can answer.
@@ -62,20 +73,28 @@ TRANSLATED = {
     "buf curl, Connect, HTTP/1.1": command_rows.buf_curl("connect", http1=True),
 }
 #: Rows that use the HTTP rules of the upstream.
-ROUTED = {
-    "browser": browser,
+CURL = {
     "curl, HTTP/1.1": rest_rows.curl("--http1.1"),
     "curl, HTTP/2": rest_rows.curl("--http2-prior-knowledge"),
 }
+ROUTED = {"browser": browser} | CURL
 #: Rows that need a gateway with TLS, and with it HTTP/2 and WebSockets on it in browsers.
 SECURE = {
     "browser, TLS": browser,
     "curl, HTTP/1.1, TLS": rest_rows.curl("--http1.1", "--insecure"),
     "curl, HTTP/2, TLS": rest_rows.curl("--http2", "--insecure"),
 }
+#: Rows of the tunnel, for which clients must have been built.
+TUNNELED = {"grpc-go in the tunnel": go_tunnel, "wasmws": wasmws}
+#: Rows of errors whose details the upstream sends.
+DETAILED = {"curl, error details": rest_rows.details}
 #: In grpc-go's own definition no method is without side effects, so that none can be called by GET.
 WITHOUT_GET = {"connect-node": node("connect_node_client.mjs", "without-get")}
-UPSTREAMS = {"grpcio": NATIVE | TRANSLATED | ROUTED | SECURE, "grpc-go": NATIVE | TRANSLATED | WITHOUT_GET}
+UPSTREAMS = {
+    "grpcio": NATIVE | TRANSLATED | ROUTED | TUNNELED | SECURE,
+    "grpc-go": NATIVE | TRANSLATED | WITHOUT_GET,
+    "grpc++": NATIVE | TRANSLATED | CURL | DETAILED,
+}
 
 
 class Report:
@@ -134,11 +153,13 @@ def main():
     tools, report = Tools(folder), Report()
     os.makedirs(tools.environment["HOME"], exist_ok=True)
     for kind, rows in UPSTREAMS.items():
-        if kind == "grpc-go" and not tools.go_upstream.exists():
+        if not tools.has_upstream(kind):
             continue
         chosen = {
             name: row for name, row in rows.items()
             if (not is_direct or name in NATIVE)
+            and (name != "grpc-go in the tunnel" or tools.go_tunnel.exists())
+            and (name != "wasmws" or tools.wasmws.exists())
             and (not names or any(part.lower() in f"{name}, {kind} ".lower() for part in names))
         }
         if chosen:

@@ -12,6 +12,7 @@ import time
 HERE = pathlib.Path(__file__).parent
 START_LIMIT = 30  # seconds, for the upstream and the gateway each
 TIMEOUT = 300  # seconds, for one program of a row
+TUNNEL_PATH = "/tunnel"
 OUTPUT_LIMIT = 8000  # characters, of a program that fails
 
 
@@ -54,7 +55,12 @@ class Tools:
         self.python = self.binaries / "python"
         self.scripts = self.folder / "node"
         self.descriptors = self.folder / "generated/interop.binpb"
-        self.go_upstream = self.folder / "go-upstream"
+        #: Upstreams that --quick does not build.
+        self.built_upstreams = {"grpc-go": self.folder / "go-upstream", "grpc++": self.folder / "cpp-upstream"}
+        #: Clients of the tunnel, as far as they were built: grpc-go, and wasmws for the browser.
+        self.go_tunnel = self.folder / "go-tunnel"
+        self.wasmws = self.folder / "wasmws.wasm"
+        self.wasm_exec = self.folder / "wasm_exec.js"
         self.environment = os.environ | {
             "PYTHONPATH": str(self.folder / "generated"),
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -64,12 +70,21 @@ class Tools:
         }
 
 
+    def has_upstream(self, kind):
+        return kind not in self.built_upstreams or self.built_upstreams[kind].exists()
+
+    def upstream(self, kind):
+        """Returns the command that runs an upstream of a kind."""
+        return [self.built_upstreams[kind]] if kind in self.built_upstreams else [self.python, HERE / "upstream.py"]
+
+
 class Stack:
     """A gateway at `port`, which pages at `page_port` may call. Without a gateway, the upstream."""
 
     def __init__(self, tools, port, page_port=None, is_secure=False):
         self.tools, self.port, self.page_port = tools, port, page_port
         self.url = f"{'https' if is_secure else 'http'}://127.0.0.1:{port}"
+        self.tunnel_url = f"ws://127.0.0.1:{port}{TUNNEL_PATH}"
 
     def run(self, command, fails=False, **options):
         """Runs a program to its end and returns its output; with `fails`, also what it says of its failure.
@@ -83,21 +98,17 @@ class Stack:
             raise Failed(f"exit status {completed.returncode}: {output[:OUTPUT_LIMIT]}")
         return completed.stdout + (completed.stderr if fails else "")
 
-    def summary(self, command):
+    def summary(self, command, **options):
         """Runs a program that prints `NAME: N of N cases` for each client, and returns these lines."""
-        lines = self.run(command).splitlines()
+        lines = self.run(command, **options).splitlines()
         return "; ".join(line for line in lines if line.endswith(" cases"))
-
-
-def upstream_command(tools, kind):
-    return [tools.go_upstream] if kind == "grpc-go" else [tools.python, HERE / "upstream.py"]
 
 
 @contextlib.contextmanager
 def upstream(tools, kind, folder):
     """Runs an upstream of a kind, and yields its port."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with running(upstream_command(tools, kind), folder / "upstream.log", tools.environment, **pipes) as process:
+    with running(tools.upstream(kind), folder / "upstream.log", tools.environment, **pipes) as process:
         line = process.stdout.readline().decode().strip()
         if not line.isdigit():
             raise Failed(f"the upstream {kind} printed no port: " + (folder / "upstream.log").read_text()[-500:])
@@ -110,7 +121,8 @@ def gateway(tools, program, folder, back, is_secure=False):
     port, page_port = free_port(), free_port()
     command = [
         *program, "--listen", f"127.0.0.1:{port}", "--upstream", f"http://127.0.0.1:{back}",
-        "--allow-origin", f"http://127.0.0.1:{page_port}", *(["--self-signed"] if is_secure else []),
+        "--allow-origin", f"http://127.0.0.1:{page_port}", "--tunnel-path", TUNNEL_PATH,
+        *(["--self-signed"] if is_secure else []),
     ]
     log = folder / ("gateway-tls.log" if is_secure else "gateway.log")
     with running(command, log, tools.environment) as process:
