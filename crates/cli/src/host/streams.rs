@@ -1,20 +1,31 @@
 //! Counts the streams of an HTTP/2 connection, so that a connection without open streams is closed.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 /// The stream counts of a connection.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Streams(Arc<watch::Sender<StreamCounts>>);
+///
+/// Each request changes the counts several times, so a change wakes no task: the task that waits
+/// looks at the counts when the timeout of an earlier look has passed.
+#[derive(Clone, Debug)]
+pub(crate) struct Streams(Arc<StreamCounts>);
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug)]
 struct StreamCounts {
     /// Requests not yet answered, responses that wait for their source, and WebSockets.
-    open: usize,
+    open: AtomicUsize,
     /// Responses that the client has not taken completely.
-    responses: usize,
+    responses: AtomicUsize,
+    begun: Instant,
+    /// The time of the last change, in nanoseconds since `begun`.
+    changed: AtomicU64,
+    /// Set while a task waits for the last open stream to close.
+    is_awaited: AtomicBool,
+    closed: Notify,
 }
 
 /// An open stream; dropping the value uncounts the stream.
@@ -28,50 +39,86 @@ pub(crate) struct ResponseGuard(Streams);
 impl Streams {
     /// Counts a new stream.
     pub(crate) fn open(&self) -> StreamGuard {
-        self.0.send_modify(|count| count.open += 1);
+        self.0.open.fetch_add(1, Ordering::SeqCst);
         StreamGuard(self.clone())
     }
 
     /// Counts a new response.
     pub(crate) fn begin_response(&self) -> ResponseGuard {
-        self.0.send_modify(|count| count.responses += 1);
+        self.0.responses.fetch_add(1, Ordering::SeqCst);
+        self.record_progress();
         ResponseGuard(self.clone())
     }
 
     /// Records that the client took a part of a response.
     pub(crate) fn record_progress(&self) {
-        self.0.send_modify(|_| {});
+        let elapsed = self.0.begun.elapsed().as_nanos();
+        // 584 years fit.
+        self.0.changed.store(u64::try_from(elapsed).unwrap_or(u64::MAX), Ordering::SeqCst);
     }
 
     /// Waits until no stream has been open for `idle_timeout`; while there are responses, until the
     /// client has taken nothing of them for `stall_timeout`. Cancel safe.
     pub(crate) async fn wait_until_idle(&self, idle_timeout: Duration, stall_timeout: Duration) {
-        let mut count = self.0.subscribe();
+        let counts = &*self.0;
+        let mut since = Instant::now();
         loop {
-            let StreamCounts { open, responses } = *count.borrow_and_update();
-            // Never fails: `self` is the sender.
-            let changed = count.changed();
-            if open > 0 {
-                let _ = changed.await;
-                continue;
-            }
-            let time = if responses > 0 { stall_timeout } else { idle_timeout };
-            if tokio::time::timeout(time, changed).await.is_err() {
+            self.wait_until_closed().await;
+            since = since.max(counts.begun + Duration::from_nanos(counts.changed.load(Ordering::SeqCst)));
+            let has_responses = counts.responses.load(Ordering::SeqCst) > 0;
+            let end = since + if has_responses { stall_timeout } else { idle_timeout };
+            let now = Instant::now();
+            if end <= now {
                 return;
             }
+            // Meanwhile responses may end or begin, which changes the timeout that counts.
+            sleep_until(end.min(now + idle_timeout.min(stall_timeout))).await;
         }
+    }
+
+    /// Waits until no stream is open.
+    async fn wait_until_closed(&self) {
+        let counts = &*self.0;
+        while counts.open.load(Ordering::SeqCst) > 0 {
+            counts.is_awaited.store(true, Ordering::SeqCst);
+            // A stream that closes from here on sees the flag.
+            if counts.open.load(Ordering::SeqCst) > 0 {
+                counts.closed.notified().await;
+            }
+            counts.is_awaited.store(false, Ordering::SeqCst);
+        }
+    }
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self(Arc::new(StreamCounts {
+            open: AtomicUsize::new(0),
+            responses: AtomicUsize::new(0),
+            begun: Instant::now(),
+            changed: AtomicU64::new(0),
+            is_awaited: AtomicBool::new(false),
+            closed: Notify::new(),
+        }))
     }
 }
 
 impl Drop for StreamGuard {
     fn drop(&mut self) {
-        self.0.0.send_modify(|count| count.open -= 1);
+        let streams = &self.0;
+        // The time of the change is there before the count tells that no stream is open.
+        streams.record_progress();
+        let is_last = streams.0.open.fetch_sub(1, Ordering::SeqCst) == 1;
+        if is_last && streams.0.is_awaited.load(Ordering::SeqCst) {
+            streams.0.closed.notify_one();
+        }
     }
 }
 
 impl Drop for ResponseGuard {
     fn drop(&mut self) {
-        self.0.0.send_modify(|count| count.responses -= 1);
+        self.0.record_progress();
+        self.0.0.responses.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
