@@ -95,7 +95,7 @@ impl Shared {
         }
         // The channel enforces the timeout of the request, to the end of the response.
         let subchannel = &call.subchannel;
-        let outcome = subchannel.channel.clone().call(request).await;
+        let outcome = subchannel.channels.current().call(request).await;
         match &outcome {
             Ok(_) => subchannel.set_reachable(),
             Err(status) => {

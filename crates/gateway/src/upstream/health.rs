@@ -53,7 +53,7 @@ pub(super) fn watch(subchannel: &Arc<Subchannel>, check: Option<HealthCheck>, ba
 async fn check_regularly(subchannel: Weak<Subchannel>, check: HealthCheck) {
     loop {
         let Some(current) = subchannel.upgrade() else { return };
-        let outcome = ask(&current.channel, &check).await;
+        let outcome = ask(&current.channels.current(), &check).await;
         note_reachability(&current, &outcome);
         current.set_healthy(match outcome {
             Ok(status) => status == SERVING,
@@ -82,7 +82,7 @@ async fn reach_again(subchannel: Weak<Subchannel>, lost: Arc<Notify>, backoff: B
         sleep(backoff.delay(failures, super::random()).max(MIN_DELAY)).await;
         failures += 1;
         let Some(current) = subchannel.upgrade() else { return };
-        let outcome = ask(&current.channel, &check).await;
+        let outcome = ask(&current.channels.current(), &check).await;
         note_reachability(&current, &outcome);
     }
 }

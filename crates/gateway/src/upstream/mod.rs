@@ -12,6 +12,7 @@
 mod balance;
 mod body;
 mod call;
+mod channels;
 mod config;
 mod health;
 mod health_check;
@@ -53,7 +54,8 @@ pub use url::{UpstreamUrl, UpstreamUrlError};
 
 /// One gRPC service or several, on one address or several.
 ///
-/// Clones share the connections, which are closed when the last clone is dropped and no call is in
+/// Clones share the connections, one to each address for each runtime that makes calls. They are
+/// closed when the last clone is dropped and no call is in
 /// progress. Clients that tonic generates take an upstream as their channel.
 ///
 /// # Retries

@@ -10,12 +10,13 @@ use std::sync::{Arc, OnceLock};
 use http::Uri;
 use http::uri::Scheme;
 use rustls::ClientConfig;
-use sockeye_grpc::{Channel, ConnectError, Endpoint};
+use sockeye_grpc::{ConnectError, Endpoint};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
 use super::balance::Condition;
+use super::channels::Channels;
 use super::{UpstreamConfig, UpstreamUrl};
 
 /// An address that a URL of the upstream has.
@@ -41,11 +42,11 @@ impl fmt::Display for Socket {
     }
 }
 
-/// The HTTP/2 connection to an address, which is opened by the first call and again after a loss.
+/// The HTTP/2 connections to an address, which are opened by the first call and again after a loss.
 #[derive(Debug)]
 pub(super) struct Subchannel {
     pub(super) address: Address,
-    pub(super) channel: Channel,
+    pub(super) channels: Channels,
     pending: AtomicUsize,
     is_healthy: AtomicBool,
     is_reachable: AtomicBool,
@@ -56,7 +57,7 @@ pub(super) struct Subchannel {
 }
 
 impl Subchannel {
-    /// Creates the connection to an address. `connections` counts the attempts that got as far as
+    /// Creates the connections to an address. `connections` counts the attempts that got as far as
     /// a transport.
     pub(super) fn new(
         address: Address,
@@ -79,7 +80,7 @@ impl Subchannel {
         }
         Self {
             address,
-            channel: endpoint.connect_lazy(),
+            channels: Channels::new(endpoint),
             pending: AtomicUsize::new(0),
             // Until the first check, and without one, an address counts as healthy.
             is_healthy: AtomicBool::new(true),

@@ -1,0 +1,52 @@
+//! The connections to an address: one for each runtime that makes calls.
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::thread::available_parallelism;
+
+use sockeye_grpc::{Channel, Endpoint};
+use tokio::runtime::{Handle, Id};
+
+/// Number of runtimes that have a connection of their own, beside one for each processor. Further
+/// ones use the first connection.
+const EXTRA_RUNTIMES: usize = 2;
+
+/// The channels to an address.
+///
+/// A program with a runtime for each thread has a connection for each of them: a call then wakes no
+/// other thread. Most programs have one runtime, and so one connection.
+pub(super) struct Channels {
+    endpoint: Endpoint,
+    /// Filled from the front.
+    by_runtime: Box<[OnceLock<(Option<Id>, Channel)>]>,
+}
+
+impl Channels {
+    pub(super) fn new(endpoint: Endpoint) -> Self {
+        let count = available_parallelism().map_or(1, usize::from) + EXTRA_RUNTIMES;
+        Self { endpoint, by_runtime: (0..count).map(|_| OnceLock::new()).collect() }
+    }
+
+    /// Returns the channel of the current runtime.
+    pub(super) fn current(&self) -> Channel {
+        let id = Handle::try_current().map(|runtime| runtime.id()).ok();
+        let channels = self.by_runtime.iter().map(|slot| {
+            // Another runtime may take the slot at the same time.
+            slot.get_or_init(|| (id, self.endpoint.clone().connect_lazy()))
+        });
+        let mut channels = channels.peekable();
+        let first = channels.peek().map(|(_, channel)| channel);
+        let own = channels.find(|(owner, _)| *owner == id).map(|(_, channel)| channel);
+        match own.or(first) {
+            Some(channel) => channel.clone(),
+            // There is a slot.
+            None => self.endpoint.clone().connect_lazy(),
+        }
+    }
+}
+
+impl fmt::Debug for Channels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channels").finish_non_exhaustive()
+    }
+}
