@@ -22,7 +22,7 @@ use self::access::Access;
 use self::access_log::AccessLog;
 use self::demo::Demo;
 use self::reload::{ParseAgain, ReloadSignal, Reloader};
-use self::routes::Readiness;
+use self::routes::{Readiness, Routes};
 use self::settings::{Settings, Surroundings};
 
 pub(crate) use self::arguments::GatewayArguments;
@@ -76,9 +76,9 @@ async fn serve(arguments: GatewayArguments, parse_again: ParseAgain) -> anyhow::
     let gateway = builder.build();
     let readiness = Readiness::new(gateway.clone());
     let is_private = Reloadable::new(access.is_private());
-    let router = routes::router(gateway.clone(), readiness.clone(), metrics, is_private.clone());
+    let routes = Routes::new(gateway.clone(), readiness.clone(), metrics, is_private.clone());
     let proxies = surroundings.proxies.clone();
-    let server = Server::new(hosting, router, &hosts, proxies, tls.clone()).plain_http2();
+    let server = Server::new(hosting, routes, &hosts, proxies, tls.clone()).plain_http2();
 
     listen::announce(address, tls.is_some());
     print_hints(&arguments, &access, &listen::url(address, tls.is_some()));

@@ -24,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tracing::{Instrument as _, debug};
 
+use super::front::{Answer, Front};
 use super::monitored_body::MonitoredBody;
 use super::reloadable::Reloadable;
 use super::shutdown::ConnectionGuard;
@@ -46,7 +47,7 @@ pub(crate) struct ConnectionConfig {
     /// TLS.
     pub(crate) plain_http2: bool,
     /// Answers plain HTTP requests to a TLS port.
-    pub(crate) plain_router: Router,
+    pub(crate) plain_router: Front<Router>,
 }
 
 /// Maximum size of the head of a request, in bytes; a larger one is answered with 431. Browsers
@@ -85,9 +86,9 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves `stream` until the client disconnects, violates the protocol or exceeds a timeout, or the
 /// server stops.
-pub(crate) async fn serve(
+pub(crate) async fn serve<A: Answer>(
     mut stream: TcpStream,
-    router: Router,
+    service: A,
     guard: ConnectionGuard,
     config: ConnectionConfig,
 ) {
@@ -104,7 +105,7 @@ pub(crate) async fn serve(
     };
     let span = guard.span().clone();
     let served = async {
-        match serve_client(stream, router, guard, config).await {
+        match serve_client(stream, service, guard, config).await {
             Ok(()) => debug!("connection ended"),
             Err(error) => debug!("connection ended: {error:#}"),
         }
@@ -116,9 +117,9 @@ pub(crate) async fn serve(
 ///
 /// # Errors
 /// The reason why the connection ended early; for the log only.
-async fn serve_client(
+async fn serve_client<A: Answer>(
     stream: TcpStream,
-    router: Router,
+    service: A,
     guard: ConnectionGuard,
     config: ConnectionConfig,
 ) -> anyhow::Result<()> {
@@ -132,9 +133,9 @@ async fn serve_client(
             };
         let stream = WriteTimeout::new(stream, write_timeout);
         return if begins_http2 {
-            serve_http2(stream, router, guard, handshake_timeout, write_timeout).await
+            serve_http2(stream, service, guard, handshake_timeout, write_timeout).await
         } else {
-            serve_http1(stream, router, guard, handshake_timeout).await
+            serve_http1(stream, service, guard, handshake_timeout).await
         };
     };
     let tls = tls.current();
@@ -147,11 +148,16 @@ async fn serve_client(
     match accepted {
         MaybeTlsStream::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2) => {
             let stream = WriteTimeout::new(*stream, write_timeout);
-            serve_http2(stream, router, guard, handshake_timeout, write_timeout).await
+            serve_http2(stream, service, guard, handshake_timeout, write_timeout).await
         }
         MaybeTlsStream::Tls(stream) => {
-            serve_http1(WriteTimeout::new(*stream, write_timeout), router, guard, handshake_timeout)
-                .await
+            serve_http1(
+                WriteTimeout::new(*stream, write_timeout),
+                service,
+                guard,
+                handshake_timeout,
+            )
+            .await
         }
         MaybeTlsStream::Plain(stream) => {
             serve_http1(
@@ -201,20 +207,21 @@ async fn accept_tls(stream: TcpStream, tls: &TlsAcceptor) -> std::io::Result<May
     }
 }
 
-async fn serve_http1<S>(
+async fn serve_http1<S, A>(
     stream: S,
-    router: Router,
+    service: A,
     guard: ConnectionGuard,
     head_timeout: Duration,
 ) -> anyhow::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    A: Answer,
 {
-    let router = TowerToHyperService::new(router);
+    let answer = TowerToHyperService::new(service);
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(PeerAddr(guard.peer()));
         request.extensions_mut().insert(guard.clone());
-        router.call(request)
+        answer.call(request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -230,17 +237,18 @@ where
     Ok(connection.await?)
 }
 
-async fn serve_http2<S>(
+async fn serve_http2<S, A>(
     stream: S,
-    router: Router,
+    service: A,
     guard: ConnectionGuard,
     idle_timeout: Duration,
     stall_timeout: Duration,
 ) -> anyhow::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    A: Answer,
 {
-    let router = TowerToHyperService::new(router);
+    let answer = TowerToHyperService::new(service);
     let streams = Streams::default();
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(PeerAddr(guard.peer()));
@@ -249,7 +257,7 @@ where
         let guard = if is_websocket { guard.with_slot() } else { Some(guard) };
         let response = guard.map(|guard| {
             request.extensions_mut().insert(guard);
-            router.call(request)
+            answer.call(request)
         });
         let streams = streams.clone();
         async move {

@@ -3,21 +3,16 @@
 //! this machine gets nothing (DNS rebinding).
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use anyhow::Context;
-use axum::Router;
-use axum::extract::{Request, State};
 use axum::http::header::HOST;
-use axum::http::{StatusCode, Version};
-use axum::middleware::{self, Next};
+use axum::http::{Request, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use sockeye::handshake::HandshakeError;
 use sockeye::upgrade::{HostPolicy, Refusal};
 
 use super::Hosting;
 use super::connection::HEAD_SIZE;
-use super::reloadable::Reloadable;
 use super::{listen, tls};
 
 /// Returns the policy that allows the hosts of the server: the loopback names, the listening
@@ -46,32 +41,19 @@ pub(crate) fn policy(options: &Hosting, bound: SocketAddr) -> anyhow::Result<Hos
     Ok(policy)
 }
 
-/// Wraps the router with the checks that every request must pass: its host is allowed, and its head
-/// is within the limit.
-pub(crate) fn check_requests(router: Router, hosts: Reloadable<Arc<HostPolicy>>) -> Router {
-    router.layer(middleware::from_fn_with_state(hosts, check))
-}
-
-async fn check(
-    State(hosts): State<Reloadable<Arc<HostPolicy>>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if head_length(&request) > HEAD_SIZE as usize {
+/// Returns the response to a request that is refused: one whose head is too long, or that is for
+/// another host.
+pub(crate) fn refuse<B>(request: &Request<B>, hosts: &HostPolicy) -> Option<Response> {
+    if head_length(request) > HEAD_SIZE as usize {
         let sentence = "The head of this request is too long.\n";
-        return (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, sentence).into_response();
+        return Some((StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, sentence).into_response());
     }
-    match check_host(&request, &hosts.current()) {
-        Ok(()) => next.run(request).await,
-        Err(error) => {
-            tracing::debug!(error = &error as &dyn std::error::Error, "request refused");
-            let response = Refusal::from(&error).into_response::<String>();
-            response.map(axum::body::Body::from)
-        }
-    }
+    let error = check_host(request, hosts).err()?;
+    tracing::debug!(error = &error as &dyn std::error::Error, "request refused");
+    Some(Refusal::from(&error).into_response::<String>().map(axum::body::Body::from))
 }
 
-fn check_host(request: &Request, hosts: &HostPolicy) -> Result<(), HandshakeError> {
+fn check_host<B>(request: &Request<B>, hosts: &HostPolicy) -> Result<(), HandshakeError> {
     let mut headers = request.headers().get_all(HOST).iter();
     //= https://www.rfc-editor.org/rfc/rfc9112#section-3.2
     //# A server MUST respond with a 400 (Bad Request) status code to any
@@ -107,7 +89,7 @@ fn check_host(request: &Request, hosts: &HostPolicy) -> Result<(), HandshakeErro
 
 /// Returns the length of a head as HTTP/1.1 encodes it. hyper's limit is that of its buffer, which
 /// a head may exceed by one read.
-fn head_length(request: &Request) -> usize {
+fn head_length<B>(request: &Request<B>) -> usize {
     let uri = request.uri();
     let target = uri.path().len() + uri.query().map_or(0, |query| query.len() + 1);
     // Each field adds ": " and CRLF.

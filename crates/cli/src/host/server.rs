@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Extension, Router};
+use axum::Router;
 use sockeye::Drain;
 use sockeye::upgrade::{HostPolicy, TcpAcceptor, TrustedProxies};
 use sockeye_gateway::metadata::ConnectionScheme;
@@ -11,39 +11,40 @@ use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 use super::connection::{self, ConnectionConfig};
+use super::front::{Answer, Front};
 use super::reloadable::Reloadable;
 use super::shutdown::ConnectionGuard;
-use super::{Hosting, hosts, plain};
+use super::{Hosting, plain};
 
 /// The state that the connections of a server share.
-pub(crate) struct Server {
-    router: Router,
+pub(crate) struct Server<A = Router> {
+    service: Front<A>,
     connection_config: ConnectionConfig,
     /// A permit for each connection.
     slots: Arc<Semaphore>,
     pub(crate) drain: Drain,
 }
 
-impl Server {
-    /// Creates a server of `router` to the hosts that `hosts` allows, with TLS if there is an
+impl<A: Answer> Server<A> {
+    /// Creates a server of `service` to the hosts that `hosts` allows, with TLS if there is an
     /// acceptor.
     pub(crate) fn new(
         hosting: &Hosting,
-        router: Router,
+        service: A,
         hosts: &Reloadable<Arc<HostPolicy>>,
         proxies: TrustedProxies,
         tls: Option<Reloadable<TlsAcceptor>>,
     ) -> Self {
         let scheme = if tls.is_some() { ConnectionScheme::Https } else { ConnectionScheme::Http };
         Self {
-            router: hosts::check_requests(router, hosts.clone()).layer(Extension(scheme)),
+            service: Front::new(service, hosts.clone(), scheme),
             connection_config: ConnectionConfig {
                 handshake_timeout: hosting.handshake_timeout,
                 write_timeout: hosting.write_timeout,
                 trusted_proxies: proxies,
                 tls_acceptor: tls,
                 plain_http2: false,
-                plain_router: hosts::check_requests(plain::router(), hosts.clone()),
+                plain_router: Front::new(plain::router(), hosts.clone(), ConnectionScheme::Http),
             },
             slots: Arc::new(Semaphore::new(hosting.max_connections)),
             drain: Drain::new(),
@@ -75,9 +76,9 @@ impl Server {
             // that refuses the option is about to fail.
             let _ = stream.set_nodelay(true);
             let guard = ConnectionGuard::new(&self.drain, peer, slot);
-            let router = self.router.clone();
+            let service = self.service.clone();
             let config = self.connection_config.clone();
-            tokio::spawn(connection::serve(stream, router, guard, config));
+            tokio::spawn(connection::serve(stream, service, guard, config));
         }
     }
 }

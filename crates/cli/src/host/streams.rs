@@ -64,7 +64,8 @@ impl Streams {
         let mut since = Instant::now();
         loop {
             self.wait_until_closed().await;
-            since = since.max(counts.begun + Duration::from_nanos(counts.changed.load(Ordering::SeqCst)));
+            since = since
+                .max(counts.begun + Duration::from_nanos(counts.changed.load(Ordering::SeqCst)));
             let has_responses = counts.responses.load(Ordering::SeqCst) > 0;
             let end = since + if has_responses { stall_timeout } else { idle_timeout };
             let now = Instant::now();

@@ -81,10 +81,16 @@ pub(crate) async fn refuse_proxies(
     request: Request,
     next: Next,
 ) -> Response {
-    if is_private.current() && exposure::came_through_a_proxy(request.headers()) {
-        return (StatusCode::FORBIDDEN, PRIVATE).into_response();
+    match refuse_proxy(&is_private, request.headers()) {
+        Some(refusal) => refusal,
+        None => next.run(request).await,
     }
-    next.run(request).await
+}
+
+/// Returns the response to a request that came through a proxy while the gateway is private.
+pub(crate) fn refuse_proxy(is_private: &Reloadable<bool>, headers: &HeaderMap) -> Option<Response> {
+    let is_refused = is_private.current() && exposure::came_through_a_proxy(headers);
+    is_refused.then(|| (StatusCode::FORBIDDEN, PRIVATE).into_response())
 }
 
 /// Admits calls with a token.
