@@ -4,6 +4,7 @@ mod arguments;
 pub(crate) mod connection;
 pub(crate) mod exposure;
 pub(crate) mod front;
+mod gather;
 pub(crate) mod hosts;
 pub(crate) mod listen;
 pub(crate) mod metrics;

@@ -2,7 +2,9 @@
 //! CONNECT. Each phase has a timeout.
 
 use std::convert::Infallible;
-use std::pin::pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -25,6 +27,7 @@ use tokio_rustls::server::TlsStream;
 use tracing::{Instrument as _, debug};
 
 use super::front::{Answer, Front};
+use super::gather::{Gather, Turn};
 use super::monitored_body::MonitoredBody;
 use super::reloadable::Reloadable;
 use super::shutdown::ConnectionGuard;
@@ -268,13 +271,14 @@ where
             Ok::<_, Infallible>(response.map(|body| MonitoredBody::new(body, &streams)))
         }
     });
-    let guarded = Http2Guard::new(stream);
+    let (gather, turn) = Gather::new(stream);
+    let guarded = Http2Guard::new(gather);
     let resets = guarded.reset_limit();
     let connection =
         http2_builder().enable_connect_protocol().serve_connection(TokioIo::new(guarded), service);
     let mut connection = pin!(connection);
     tokio::select! {
-        result = connection.as_mut() => return Ok(result?),
+        result = run(connection.as_mut(), &turn) => return result,
         () = guard.wait_for_shutdown() => {}
         () = streams.wait_until_idle(idle_timeout, stall_timeout) => {}
         () = resets.reached() => debug!(peer = %guard.peer(), "too many streams were reset"),
@@ -282,9 +286,27 @@ where
     connection.as_mut().graceful_shutdown();
     // Disconnects a client that does not end its streams, or never began to use HTTP/2.
     tokio::select! {
-        result = connection.as_mut() => Ok(result?),
+        result = run(connection.as_mut(), &turn) => result,
         () = streams.wait_until_idle(idle_timeout, idle_timeout) => Ok(()),
     }
+}
+
+/// Runs a connection, and sends what it has written after each of its turns.
+async fn run<C, S>(mut connection: Pin<&mut C>, turn: &Turn<S>) -> anyhow::Result<()>
+where
+    C: Future<Output = hyper::Result<()>>,
+    S: AsyncWrite + Unpin,
+{
+    poll_fn(|cx| {
+        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+            return Poll::Ready(Ok(ended?));
+        }
+        match turn.poll_end(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+            _ => Poll::Pending,
+        }
+    })
+    .await
 }
 
 /// Serves gRPC on `connection`, which is carried and kept alive by a WebSocket, until the client
