@@ -18,5 +18,6 @@ mod streams;
 pub(crate) mod tls;
 pub(crate) mod token;
 pub(crate) mod websocket;
+pub(crate) mod workers;
 
 pub(crate) use self::arguments::{ClientHeader, Hosting};

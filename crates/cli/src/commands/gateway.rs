@@ -15,6 +15,7 @@ use crate::allocator;
 use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
 use crate::host::shutdown::TerminationSignals;
+use crate::host::workers::Workers;
 use crate::host::{hosts, listen, metrics, proxies, tls};
 use crate::runtime;
 
@@ -78,7 +79,9 @@ async fn serve(arguments: GatewayArguments, parse_again: ParseAgain) -> anyhow::
     let is_private = Reloadable::new(access.is_private());
     let routes = Routes::new(gateway.clone(), readiness.clone(), metrics, is_private.clone());
     let proxies = surroundings.proxies.clone();
-    let server = Server::new(hosting, routes, &hosts, proxies, tls.clone()).plain_http2();
+    let server = Server::new(hosting, routes, &hosts, proxies, tls.clone())
+        .plain_http2()
+        .workers(Workers::start()?);
 
     listen::announce(address, tls.is_some());
     print_hints(&arguments, &access, &listen::url(address, tls.is_some()));

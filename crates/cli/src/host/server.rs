@@ -14,6 +14,7 @@ use super::connection::{self, ConnectionConfig};
 use super::front::{Answer, Front};
 use super::reloadable::Reloadable;
 use super::shutdown::ConnectionGuard;
+use super::workers::Workers;
 use super::{Hosting, plain};
 
 /// The state that the connections of a server share.
@@ -23,6 +24,8 @@ pub(crate) struct Server<A = Router> {
     /// A permit for each connection.
     slots: Arc<Semaphore>,
     pub(crate) drain: Drain,
+    /// `None` to serve connections on the runtime that accepts them.
+    workers: Option<Workers>,
 }
 
 impl<A: Answer> Server<A> {
@@ -48,6 +51,7 @@ impl<A: Answer> Server<A> {
             },
             slots: Arc::new(Semaphore::new(hosting.max_connections)),
             drain: Drain::new(),
+            workers: None,
         }
     }
 
@@ -55,6 +59,11 @@ impl<A: Answer> Server<A> {
     pub(crate) fn plain_http2(mut self) -> Self {
         self.connection_config.plain_http2 = true;
         self
+    }
+
+    /// Serves each connection on one of these threads.
+    pub(crate) fn workers(self, workers: Workers) -> Self {
+        Self { workers: Some(workers), ..self }
     }
 
     /// Accepts connections for as long as the future is polled.
@@ -78,7 +87,11 @@ impl<A: Answer> Server<A> {
             let guard = ConnectionGuard::new(&self.drain, peer, slot);
             let service = self.service.clone();
             let config = self.connection_config.clone();
-            tokio::spawn(connection::serve(stream, service, guard, config));
+            let serve = |stream| connection::serve(stream, service, guard, config);
+            match &self.workers {
+                Some(workers) => workers.spawn(stream, serve),
+                None => drop(tokio::spawn(serve(stream))),
+            }
         }
     }
 }

@@ -1,0 +1,125 @@
+//! The threads that serve connections.
+//!
+//! A connection of a gateway stays on one thread, with the connection to the upstream that its calls
+//! use: on a runtime whose threads share their tasks, each call would wake another thread several
+//! times, and these system calls cost as much as the work of the call.
+
+use std::io;
+use std::net::TcpStream as StdTcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+use tokio::time::interval;
+use tracing::debug;
+
+/// Interval of [`tick`]. Chosen: shorter than most timeouts, and long enough to cost nothing.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Threads with a runtime each. Dropping the value ends them, and their tasks.
+#[derive(Debug)]
+pub(crate) struct Workers {
+    workers: Vec<Worker>,
+}
+
+#[derive(Debug)]
+struct Worker {
+    runtime: Handle,
+    /// Number of connections that the thread serves.
+    connections: Arc<AtomicUsize>,
+    _running: oneshot::Sender<()>,
+}
+
+impl Workers {
+    /// Starts a thread for each processor that the program may use.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub(crate) fn start() -> anyhow::Result<Self> {
+        let count = thread::available_parallelism().map_or(1, usize::from);
+        let workers = (0..count).map(Worker::start).collect::<io::Result<_>>();
+        Ok(Self { workers: workers.context("cannot start the threads of the program")? })
+    }
+
+    /// Serves a connection on the thread that serves the fewest. A connection that fails before is
+    /// dropped.
+    pub(crate) fn spawn<F>(
+        &self,
+        stream: TcpStream,
+        serve: impl FnOnce(TcpStream) -> F + Send + 'static,
+    ) where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let fewest = |worker: &&Worker| worker.connections.load(Ordering::Relaxed);
+        let Some(worker) = self.workers.iter().min_by_key(fewest) else { return };
+        let connection = Connection::begin(&worker.connections);
+        // Each runtime has to watch the socket by itself.
+        let stream = match stream.into_std() {
+            Ok(stream) => stream,
+            Err(error) => return debug!("a connection failed before it was served: {error}"),
+        };
+        worker.runtime.spawn(run(stream, serve, connection));
+    }
+}
+
+async fn run<F: Future<Output = ()>>(
+    stream: StdTcpStream,
+    serve: impl FnOnce(TcpStream) -> F,
+    _connection: Connection,
+) {
+    match TcpStream::from_std(stream) {
+        Ok(stream) => serve(stream).await,
+        Err(error) => debug!("a connection failed before it was served: {error}"),
+    }
+}
+
+impl Worker {
+    fn start(index: usize) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        let (running, stopped) = oneshot::channel();
+        thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    // The other end sends nothing: it is dropped.
+                    _ = stopped => {}
+                    () = tick() => {}
+                }
+            });
+        })?;
+        Ok(Self { runtime: handle, connections: Arc::default(), _running: running })
+    }
+}
+
+/// Keeps a timer of the runtime that ends before the timeouts of connections. Never returns.
+///
+/// tokio wakes the thread by a system call, even from itself, for a timer that ends before all
+/// others: without this one, for the timeout of each request.
+async fn tick() {
+    let mut ticks = interval(TICK);
+    loop {
+        ticks.tick().await;
+    }
+}
+
+/// A connection that a thread serves, until it is dropped.
+#[derive(Debug)]
+struct Connection(Arc<AtomicUsize>);
+
+impl Connection {
+    fn begin(connections: &Arc<AtomicUsize>) -> Self {
+        connections.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(connections))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
