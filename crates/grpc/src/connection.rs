@@ -108,7 +108,7 @@ impl Sender {
         // Without a driver the other end is gone, and the wait ends at once.
         let _ = self.calls.send(Answer::new(response, answer, Arc::clone(&self.shared), permit));
         if !is_whole {
-            let mut pipe = SendBody::new(body, stream);
+            let mut pipe = SendBody::on_new_stream(body, stream);
             // Most requests have one message, and need no task of their own.
             let first = poll_fn(|cx| Poll::Ready(pipe.poll_unless_cancelled(cx))).await;
             if first.is_pending() {

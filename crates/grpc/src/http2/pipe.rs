@@ -12,6 +12,10 @@ use http_body::{Body, Frame};
 use crate::body::RequestBody;
 use crate::status::find_source;
 
+/// Maximum length of a first piece that is sent on a new stream without a look at the window, in
+/// bytes: one frame.
+const FIRST_PIECE: usize = 16 * 1024;
+
 /// The result of sending a body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Sent {
@@ -27,18 +31,28 @@ pub(crate) enum Sent {
 /// A future that sends a body. Ready when h2 has taken the whole body, when the peer has reset the
 /// stream, or when the body has failed, in which case the stream is reset.
 ///
-/// At most one piece of the body waits for the peer's window.
+/// At most one piece of the body waits for the peer's window, here or in h2.
 #[derive(Debug)]
 pub(crate) struct SendBody<B> {
     body: B,
     stream: SendStream<Bytes>,
     /// A piece that waits for the window, and whether it is the last.
     waiting: Option<(Bytes, bool)>,
+    /// Set until the first piece is sent on a stream that this side has just opened.
+    is_new: bool,
 }
 
 impl<B> SendBody<B> {
     pub(crate) fn new(body: B, stream: SendStream<Bytes>) -> Self {
-        Self { body, stream, waiting: None }
+        Self { body, stream, waiting: None, is_new: false }
+    }
+
+    /// Sends the body on a stream that this side has just opened.
+    ///
+    /// h2 shows the window of such a stream after the next turn of the connection. A call with a
+    /// short message would need a task that waits for it, so h2 keeps the message meanwhile.
+    pub(crate) fn on_new_stream(body: B, stream: SendStream<Bytes>) -> Self {
+        Self { is_new: true, ..Self::new(body, stream) }
     }
 
     const fn cancelled(&self) -> Sent {
@@ -53,8 +67,9 @@ where
 {
     /// Waits until the peer's window has space for a part of the waiting piece.
     fn poll_window(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
-        let is_empty = self.waiting.as_ref().is_none_or(|(piece, _)| piece.is_empty());
-        if !is_empty && self.stream.capacity() == 0 {
+        let length = self.waiting.as_ref().map_or(0, |(piece, _)| piece.len());
+        let needs_none = length == 0 || self.is_new && length <= FIRST_PIECE;
+        if !needs_none && self.stream.capacity() == 0 {
             // The smallest reservation that shows the window: h2 takes a piece whole, and reserves
             // the rest by itself.
             self.stream.reserve_capacity(1);
@@ -76,6 +91,7 @@ where
                 ready!(self.poll_window(cx))?;
             }
             if let Some((piece, is_last)) = self.waiting.take() {
+                self.is_new = false;
                 self.stream.send_data(piece, is_last)?;
                 if is_last {
                     return Poll::Ready(Ok(Sent::Finished));
