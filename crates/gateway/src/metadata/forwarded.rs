@@ -1,3 +1,4 @@
+use std::io::Write as _;
 use std::net::IpAddr;
 
 use http::uri::Scheme;
@@ -65,7 +66,8 @@ impl Peer {
                 list.extend_from_slice(value.as_bytes());
                 list.extend_from_slice(b", ");
             }
-            list.extend_from_slice(address.to_canonical().to_string().as_bytes());
+            // Writing to a vector does not fail.
+            let _ = write!(list, "{}", address.to_canonical());
             // Header values that are joined by commas are one.
             if let Ok(value) = HeaderValue::from_bytes(&list) {
                 metadata.insert(X_FORWARDED_FOR, value);

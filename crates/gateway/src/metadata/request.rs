@@ -8,6 +8,9 @@ use super::{Convention, MetadataError, MetadataPolicy, Peer, binary, names};
 const REST_NAMES: [&str; 6] =
     ["accept-language", "authorization", "baggage", "traceparent", "tracestate", "x-request-id"];
 
+/// Number of names that the description of the peer and the dialect add.
+const ADDED_NAMES: usize = 8;
+
 const GRPCGATEWAY_USER_AGENT: HeaderName = HeaderName::from_static("grpcgateway-user-agent");
 
 impl MetadataPolicy {
@@ -24,7 +27,7 @@ impl MetadataPolicy {
         headers: &HeaderMap,
         peer: &Peer,
     ) -> Result<HeaderMap, MetadataError> {
-        let mut metadata = HeaderMap::new();
+        let mut metadata = HeaderMap::with_capacity(headers.len() + ADDED_NAMES);
         let of_connection = names::connection_names(headers);
         for (name, value) in headers {
             if self.denies(name) || of_connection.contains(name) {

@@ -26,7 +26,9 @@ impl MetadataPolicy {
         part: Part,
         metadata: &HeaderMap,
     ) -> HeaderMap {
-        let mut headers = HeaderMap::new();
+        // In REST, most responses pass nothing on.
+        let capacity = if convention == Convention::Rpc { metadata.len() } else { 0 };
+        let mut headers = HeaderMap::with_capacity(capacity);
         let of_connection = names::connection_names(metadata);
         for (name, value) in metadata {
             let is_forbidden = self.denies(name)

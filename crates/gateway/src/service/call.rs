@@ -216,7 +216,8 @@ impl Inner {
         B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
         B::Error: Into<BoxError>,
     {
-        let Reply { headers, mut messages } = self.call(method, prepared, body).await?;
+        let Reply { headers, messages } = self.call(method, prepared, body).await?;
+        let mut messages = messages.once();
         let message = match messages.next().await {
             Ok(message) => message,
             Err(mut end) => {

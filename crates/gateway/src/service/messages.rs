@@ -23,6 +23,8 @@ pub(super) struct Messages {
     /// The status in the headers, which counts unless the body has bytes or trailers.
     head_status: Option<Status>,
     end: Option<End>,
+    /// `false` where the end is asked for once.
+    repeats_end: bool,
     scope: CallScope,
 }
 
@@ -61,12 +63,17 @@ impl Messages {
         }
         let body = if end.is_none() { Some(body) } else { None };
         let decoder = EnvelopeDecoder::new(EnvelopeFormat::Grpc, max_length);
-        Self { body, decoder, head_status, end, scope }
+        Self { body, decoder, head_status, end, repeats_end: true, scope }
     }
 
     /// Returns the scope of the call.
     pub(super) fn scope(&self) -> &CallScope {
         &self.scope
+    }
+
+    /// Returns these messages for a caller that asks for nothing after the end.
+    pub(super) fn once(self) -> Self {
+        Self { repeats_end: false, ..self }
     }
 
     /// Returns the next message, or the end of the call. After the end, returns the end again.
@@ -133,7 +140,9 @@ impl Messages {
     fn finish(&mut self, end: End) -> End {
         self.body = None;
         self.scope.set_code(end.status.code);
-        self.end = Some(end.clone());
+        if self.repeats_end {
+            self.end = Some(end.clone());
+        }
         end
     }
 }
