@@ -45,6 +45,10 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// Number of dialects.
+    #[cfg(feature = "metrics")]
+    pub(crate) const COUNT: usize = Self::Http as usize + 1;
+
     /// Returns the name, in lowercase with hyphens: the label of metrics.
     pub fn name(self) -> &'static str {
         match self {

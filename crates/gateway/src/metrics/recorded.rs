@@ -1,10 +1,13 @@
 //! Metrics that go to the recorder of the crate `metrics`.
 
+use std::sync::OnceLock;
+
 use metrics::{
-    Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+    Counter, Gauge, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
+    histogram,
 };
 
-use crate::record::CallRecord;
+use crate::record::{CallRecord, Dialect};
 
 /// `true`: each call needs a record.
 pub(crate) const IS_ENABLED: bool = true;
@@ -29,12 +32,40 @@ pub fn describe() {
     describe_counter!(RESPONSE_MESSAGES, Unit::Count, "Messages received from upstreams");
 }
 
+/// The handles of a dialect's metrics that have no other label.
+struct DialectMetrics {
+    request_bytes: Counter,
+    response_bytes: Counter,
+    request_messages: Counter,
+    response_messages: Counter,
+}
+
+impl DialectMetrics {
+    /// Returns the handles, which are looked up once.
+    fn of(dialect: Dialect) -> &'static Self {
+        static HANDLES: [OnceLock<DialectMetrics>; Dialect::COUNT] =
+            [const { OnceLock::new() }; Dialect::COUNT];
+        let name = dialect.name();
+        HANDLES[dialect as usize].get_or_init(|| Self {
+            request_bytes: counter!(REQUEST_BYTES, "dialect" => name),
+            response_bytes: counter!(RESPONSE_BYTES, "dialect" => name),
+            request_messages: counter!(REQUEST_MESSAGES, "dialect" => name),
+            response_messages: counter!(RESPONSE_MESSAGES, "dialect" => name),
+        })
+    }
+}
+
+fn in_progress() -> &'static Gauge {
+    static HANDLE: OnceLock<Gauge> = OnceLock::new();
+    HANDLE.get_or_init(|| gauge!(IN_PROGRESS))
+}
+
 pub(crate) fn on_begin() {
-    gauge!(IN_PROGRESS).increment(1.0);
+    in_progress().increment(1.0);
 }
 
 pub(crate) fn on_end(record: Option<&CallRecord>) {
-    gauge!(IN_PROGRESS).decrement(1.0);
+    in_progress().decrement(1.0);
     let Some(record) = record else { return };
     let dialect = record.dialect.name();
     let method = record.method.as_deref().unwrap_or("none").to_owned();
@@ -42,8 +73,9 @@ pub(crate) fn on_end(record: Option<&CallRecord>) {
     counter!(CALLS, "dialect" => dialect, "method" => method.clone(), "code" => code).increment(1);
     let seconds = histogram!(CALL_SECONDS, "dialect" => dialect, "method" => method);
     seconds.record(record.duration.as_secs_f64());
-    counter!(REQUEST_BYTES, "dialect" => dialect).increment(record.request_bytes);
-    counter!(RESPONSE_BYTES, "dialect" => dialect).increment(record.response_bytes);
-    counter!(REQUEST_MESSAGES, "dialect" => dialect).increment(record.request_messages);
-    counter!(RESPONSE_MESSAGES, "dialect" => dialect).increment(record.response_messages);
+    let metrics = DialectMetrics::of(record.dialect);
+    metrics.request_bytes.increment(record.request_bytes);
+    metrics.response_bytes.increment(record.response_bytes);
+    metrics.request_messages.increment(record.request_messages);
+    metrics.response_messages.increment(record.response_messages);
 }
