@@ -65,11 +65,34 @@ impl Printer<'_, '_> {
 
 /// Appends the shortest number that reads as `value`, or the name of one that JSON cannot write.
 pub(super) fn put_double(out: &mut Vec<u8>, value: f64) {
-    if value.is_finite() {
+    if let Some(eighths) = in_eighths(value) {
+        put_eighths(out, eighths);
+    } else if value.is_finite() {
         put_shortest(out, |out| write!(out, "{value:?}"));
     } else {
         put_special(out, value);
     }
+}
+
+/// Returns a number in eighths, if it is a whole number of them below 2³² and not zero. Most numbers
+/// in JSON are such ones: counts, amounts in halves and quarters.
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
+fn in_eighths(value: f64) -> Option<i64> {
+    let eighths = value * 8.0;
+    let is_short = value.abs() < f64::from(u32::MAX) && value != 0.0;
+    (is_short && eighths.fract() == 0.0).then_some(eighths as i64)
+}
+
+/// Appends the shortest form of a number of eighths: the exact one. One with fewer digits would be
+/// off by 0.001 or more, and is another number at this magnitude.
+fn put_eighths(out: &mut Vec<u8>, eighths: i64) {
+    const FRACTIONS: [&[u8]; 8] = [b"", b".125", b".25", b".375", b".5", b".625", b".75", b".875"];
+    if eighths < 0 {
+        out.push(b'-');
+    }
+    let eighths = eighths.unsigned_abs();
+    put_unsigned(out, eighths / 8);
+    out.extend_from_slice(FRACTIONS[(eighths % 8) as usize]);
 }
 
 fn put_float(out: &mut Vec<u8>, value: f32) {
@@ -101,6 +124,8 @@ fn put_special(out: &mut Vec<u8>, value: f64) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::cast_precision_loss, reason = "the numbers are small")]
+
     use super::*;
 
     #[test]
@@ -127,5 +152,16 @@ mod tests {
         assert_eq!(double(f64::NAN), "\"NaN\"");
         assert_eq!(float(f32::NEG_INFINITY), "\"-Infinity\"");
         assert_eq!(double(f64::INFINITY), "\"Infinity\"");
+    }
+
+    #[test]
+    fn eighths_have_the_form_of_all_other_numbers() {
+        for eighths in (-100_i64..100).chain([34_359_738_351, -34_359_738_351, 34_359_738_368]) {
+            let value = eighths as f64 / 8.0;
+            let (mut out, mut expected) = (Vec::new(), Vec::new());
+            put_double(&mut out, value);
+            put_shortest(&mut expected, |out| write!(out, "{value:?}"));
+            assert_eq!(out, expected, "{value}");
+        }
     }
 }
