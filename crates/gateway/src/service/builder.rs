@@ -22,8 +22,10 @@ use crate::rules::RuleFile;
 use crate::transcode::{ParseOptions, PrintOptions};
 use crate::upstream::Upstream;
 
-/// Default maximum number of calls in progress. Chosen: with the default windows, calls whose
-/// clients do not read hold 2.5 GiB at most.
+/// Default maximum number of calls in progress. Chosen: with the default windows, streams whose
+/// clients do not read hold 2.5 GiB at most. A single message that is translated is held whole until
+/// the client has taken it, or the server's timeout of writes has passed: beside that, such calls
+/// hold their longest answers.
 const DEFAULT_MAX_CALLS: usize = 10_000;
 
 /// The settings of a [`Gateway`].

@@ -56,6 +56,9 @@ impl RequestWriter {
     }
 }
 
+/// Maximum spare capacity of a printed response, in bytes: less is not worth a copy.
+const MAX_SPARE: usize = 64 * 1024;
+
 /// Prints responses of a method.
 #[derive(Debug)]
 pub(super) struct ResponsePrinter {
@@ -75,7 +78,13 @@ impl ResponsePrinter {
             Some(path) => field_to_json(tables, path, wire, &mut json, &self.options),
         };
         match printed {
-            Ok(()) => Ok(json),
+            Ok(()) => {
+                // A client that does not read makes the answer stay.
+                if json.capacity() - json.len() > MAX_SPARE {
+                    json.shrink_to_fit();
+                }
+                Ok(json)
+            }
             Err(error) => Err(unprintable(&error)),
         }
     }

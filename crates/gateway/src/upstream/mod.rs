@@ -55,8 +55,8 @@ pub use url::{UpstreamUrl, UpstreamUrlError};
 /// One gRPC service or several, on one address or several.
 ///
 /// Clones share the connections, one to each address for each runtime that makes calls. They are
-/// closed when the last clone is dropped and no call is in
-/// progress. Clients that tonic generates take an upstream as their channel.
+/// closed when the last clone is dropped and no call is in progress. Clients that tonic generates
+/// take an upstream as their channel.
 ///
 /// # Retries
 /// A call is sent again, to another address if there is one, only if no byte of a response has
