@@ -15,9 +15,8 @@ use axum::response::{IntoResponse as _, Response};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use sockeye::upgrade::{Http2Guard, PeerAddr, TrustedProxies, WriteTimeout};
 use sockeye_grpc::ServeConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -220,17 +219,16 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     A: Answer,
 {
-    let answer = TowerToHyperService::new(service);
-    let service = service_fn(|mut request: Request<Incoming>| {
+    let answer = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(PeerAddr(guard.peer()));
         request.extensions_mut().insert(guard.clone());
-        answer.call(request)
+        service.clone().call(request)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
         .max_buf_size(HEAD_SIZE as usize)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(stream), answer)
         .with_upgrades();
     let mut connection = pin!(connection);
     tokio::select! {
@@ -251,16 +249,15 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     A: Answer,
 {
-    let answer = TowerToHyperService::new(service);
     let streams = Streams::default();
-    let service = service_fn(|mut request: Request<Incoming>| {
+    let answer = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(PeerAddr(guard.peer()));
         let guard = guard.clone().with_stream(streams.open());
         let is_websocket = request.method() == Method::CONNECT;
         let guard = if is_websocket { guard.with_slot() } else { Some(guard) };
         let response = guard.map(|guard| {
             request.extensions_mut().insert(guard);
-            answer.call(request)
+            service.clone().call(request)
         });
         let streams = streams.clone();
         async move {
@@ -275,7 +272,7 @@ where
     let guarded = Http2Guard::new(gather);
     let resets = guarded.reset_limit();
     let connection =
-        http2_builder().enable_connect_protocol().serve_connection(TokioIo::new(guarded), service);
+        http2_builder().enable_connect_protocol().serve_connection(TokioIo::new(guarded), answer);
     let mut connection = pin!(connection);
     tokio::select! {
         result = run(connection.as_mut(), &turn) => return result,
