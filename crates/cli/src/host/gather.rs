@@ -37,12 +37,15 @@ struct Shared<S> {
     held: Vec<u8>,
     /// The number of bytes of `held` that were passed on.
     sent: usize,
+    /// Set while the transport may have bytes that it has not sent, as TLS does.
+    needs_flush: bool,
 }
 
 impl<S> Gather<S> {
     /// Wraps a transport. The other value must be polled after each poll of the connection.
     pub(super) fn new(inner: S) -> (Self, Turn<S>) {
-        let shared = Arc::new(Mutex::new(Shared { inner, held: Vec::new(), sent: 0 }));
+        let shared =
+            Arc::new(Mutex::new(Shared { inner, held: Vec::new(), sent: 0, needs_flush: false }));
         (Self { shared: Arc::clone(&shared) }, Turn { shared })
     }
 }
@@ -53,20 +56,22 @@ fn lock<S>(shared: &Mutex<Shared<S>>) -> MutexGuard<'_, Shared<S>> {
 }
 
 impl<S: AsyncWrite + Unpin> Turn<S> {
-    /// Passes the held bytes on. Ready when none are left.
+    /// Passes the held bytes on, and flushes the transport. Ready when no bytes are left.
     pub(super) fn poll_end(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut shared = lock(&self.shared);
-        if shared.held.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
+        let shared = &mut *lock(&self.shared);
         ready!(shared.poll_pass_on(cx))?;
-        Pin::new(&mut shared.inner).poll_flush(cx)
+        if shared.needs_flush {
+            ready!(Pin::new(&mut shared.inner).poll_flush(cx))?;
+            shared.needs_flush = false;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
 impl<S: AsyncWrite + Unpin> Shared<S> {
     fn poll_pass_on(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.sent < self.held.len() {
+            self.needs_flush = true;
             let rest = &self.held[self.sent..];
             let written = ready!(Pin::new(&mut self.inner).poll_write(cx, rest))?;
             if written == 0 {
@@ -74,9 +79,11 @@ impl<S: AsyncWrite + Unpin> Shared<S> {
             }
             self.sent += written;
         }
-        self.sent = 0;
-        self.held.clear();
-        self.held.shrink_to(KEPT_CAPACITY);
+        if self.sent > 0 {
+            self.sent = 0;
+            self.held.clear();
+            self.held.shrink_to(KEPT_CAPACITY);
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -111,6 +118,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gather<S> {
             ready!(shared.poll_pass_on(cx))?;
         }
         if length > MAX_HELD {
+            shared.needs_flush = true;
             return Pin::new(&mut shared.inner).poll_write_vectored(cx, bufs);
         }
         for buf in bufs {
@@ -139,7 +147,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gather<S> {
 mod tests {
     use std::future::poll_fn;
 
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufWriter, duplex};
 
     use super::*;
 
@@ -160,9 +168,11 @@ mod tests {
     #[tokio::test]
     async fn long_writes_follow_what_is_held() {
         let (near, mut far) = duplex(1 << 20);
-        let (mut gather, _turn) = Gather::new(near);
+        let (mut gather, turn) = Gather::new(BufWriter::with_capacity(2 * MAX_HELD, near));
         gather.write_all(b"head").await.expect("written");
         gather.write_all(&[7; MAX_HELD + 1]).await.expect("written");
+        // The transport has a buffer of its own, as that of TLS.
+        poll_fn(|cx| turn.poll_end(cx)).await.expect("sent");
         let mut received = vec![0; 4 + MAX_HELD + 1];
         far.read_exact(&mut received).await.expect("received");
         assert_eq!(&received[..5], b"head\x07");
