@@ -123,3 +123,40 @@ impl Drop for Connection {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::future::pending;
+
+    use tokio::io::AsyncReadExt as _;
+    use tokio::net::TcpListener;
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn connections_are_spread_over_the_threads_and_end_with_them() {
+        let workers = Workers::start().expect("started");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bound");
+        let address = listener.local_addr().expect("known");
+        let (threads, mut serving) = mpsc::unbounded_channel();
+        let (mut clients, mut ids) = (Vec::new(), HashSet::new());
+        for _ in 0..workers.workers.len() {
+            clients.push(TcpStream::connect(address).await.expect("connected"));
+            let (stream, _) = listener.accept().await.expect("accepted");
+            let threads = threads.clone();
+            workers.spawn(stream, move |stream| async move {
+                let _ = threads.send(thread::current().id());
+                pending::<()>().await;
+                drop(stream);
+            });
+            ids.extend(serving.recv().await);
+        }
+        assert_eq!(ids.len(), clients.len());
+        drop(workers);
+        for mut client in clients {
+            assert_eq!(client.read(&mut [0]).await.expect("closed"), 0);
+        }
+    }
+}

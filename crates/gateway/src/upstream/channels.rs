@@ -50,3 +50,36 @@ impl fmt::Debug for Channels {
         f.debug_struct("Channels").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use tokio::io::DuplexStream;
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    #[test]
+    fn each_runtime_has_a_channel_up_to_a_number() {
+        let channels = Channels::new(Endpoint::with_connector(|| async {
+            io::Result::<DuplexStream>::Err(io::ErrorKind::Unsupported.into())
+        }));
+        let used = || channels.by_runtime.iter().filter(|slot| slot.get().is_some()).count();
+        let call = |runtime: &tokio::runtime::Runtime| {
+            runtime.block_on(async { drop(channels.current()) });
+        };
+        let runtime = || Builder::new_current_thread().build().expect("started");
+        let first = runtime();
+        call(&first);
+        call(&first);
+        assert_eq!(used(), 1);
+        call(&runtime());
+        assert_eq!(used(), 2);
+        for _ in 0..channels.by_runtime.len() {
+            call(&runtime());
+        }
+        call(&first);
+        assert_eq!(used(), channels.by_runtime.len());
+    }
+}
