@@ -1,7 +1,9 @@
 //! With `--trust-proxy`, the log and the handlers see the client's address, over HTTP/1.1 with and
 //! without TLS.
 
-use std::io::Write;
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{Read, Write};
 
 use crate::program;
 
@@ -29,6 +31,26 @@ fn a_proxy_header_reports_the_client() {
     stream.write_all(b"PROXY TCP4 203.0.113.7 127.0.0.1 4711 80\r\n").unwrap();
     program::upgrade(&mut stream, &server.address);
     server.wait_for("WebSocket opened peer=203.0.113.7:4711");
+}
+
+#[test]
+fn a_proxy_header_has_a_deadline_and_a_stranger_may_not_send_one() {
+    let flags = ["-v", "--trust-proxy", "127.0.0.1", "--proxy-protocol"];
+    let mut server =
+        program::Server::start(&[&flags[..], &["--handshake-timeout", "100ms"]].concat());
+    let mut silent = server.dial();
+    silent.write_all(b"PROXY TCP4 203.0").unwrap();
+    server.wait_for("timed out waiting for the PROXY header");
+    assert_eq!(silent.read(&mut [0; 1]).unwrap(), 0);
+
+    let server = program::Server::start(&["--trust-proxy", "203.0.113.0/24", "--proxy-protocol"]);
+    let mut stranger = server.dial();
+    write!(stranger, "PROXY TCP4 192.0.2.7 127.0.0.1 4711 80\r\nGET /healthz HTTP/1.1\r\n")
+        .unwrap();
+    write!(stranger, "host: {}\r\n\r\n", server.address).unwrap();
+    let mut status = [0; 12];
+    stranger.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"HTTP/1.1 400");
 }
 
 #[test]

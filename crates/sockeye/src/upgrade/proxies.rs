@@ -1,5 +1,6 @@
 //! The client's address, as reported by proxies in front of the server.
 
+mod checksum;
 mod forwarded;
 mod network;
 mod protocol;

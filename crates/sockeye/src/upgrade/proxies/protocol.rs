@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
+use super::checksum;
+
 /// The signature of version 2. No HTTP request and no TLS handshake begins with it.
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 
@@ -79,6 +81,10 @@ impl Header {
         let Some(addresses) = rest.get(..length) else {
             return Ok(Self::Needs(length - rest.len()));
         };
+        // Section 2.2.3: a receiver that knows the checksum aborts a connection with a wrong one.
+        if !checksum::is_intact(&bytes[..FIXED + length], family) {
+            return Err(malformed("the checksum of a PROXY header is wrong"));
+        }
         let source = match command {
             // LOCAL: the proxy's own connection, such as a health check.
             0x20 => Source::Unknown,
@@ -216,6 +222,19 @@ mod tests {
         assert_eq!(read_whole(&binary(0x20, 0x11, &v4)).await.unwrap(), None);
         assert_eq!(read_whole(&binary(0x21, 0x31, &[0; 216])).await.unwrap(), None);
         assert_eq!(read_whole(&binary(0x20, 0, &[])).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_checksum_is_refused() {
+        let checksum = [0x49, 0x8c, 0xd3, 0x90];
+        let rest = |checksum: [u8; 4]| {
+            let addresses = [203, 0, 113, 7, 10, 0, 0, 1, 0xdc, 0x04, 1, 0xbb];
+            [&addresses[..], &[0x20, 0, 1, 9, 0x03, 0, 4], &checksum, &[0x04, 0, 0]].concat()
+        };
+        let source = read_whole(&binary(0x21, 0x11, &rest(checksum))).await.unwrap();
+        assert_eq!(source, Some("203.0.113.7:56324".parse().unwrap()));
+        let error = read_whole(&binary(0x21, 0x11, &rest([1, 2, 3, 4]))).await.unwrap_err();
+        assert_eq!(error.to_string(), "the checksum of a PROXY header is wrong");
     }
 
     #[tokio::test]
