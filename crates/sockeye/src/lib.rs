@@ -347,6 +347,7 @@ cfg_if::cfg_if! {
         mod tcp_info;
         #[cfg(feature = "tls")]
         mod tls;
+        mod traffic;
         mod transport;
         pub mod upgrade;
         mod websocket;
@@ -369,6 +370,7 @@ cfg_if::cfg_if! {
         pub use outcome::Outcome;
         pub use outlet::{CapacityFuture, Outlet};
         pub use server::Server;
+        pub use traffic::Traffic;
         pub use upgrade::UpgradeError;
         pub use websocket::{
             FrameReceiver, FrameSender, MessageReader, MessageWriter, WebSocket, split,

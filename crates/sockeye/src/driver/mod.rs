@@ -38,12 +38,13 @@ use bytes::BytesMut;
 use http::Extensions;
 use sockeye_proto::connection::SendingHalf;
 use sockeye_proto::{
-    CloseFrame, Config, Connection, MemoryBudget, Role, Rtt, State, TimedOut, UsageError,
+    CloseFrame, Config, Connection, Kind, MemoryBudget, Role, Rtt, State, TimedOut, UsageError,
 };
 
 use crate::drain::registry::Member;
 use crate::error::Result;
 use crate::metrics::{ConnectionMetrics, RoleMetrics};
+use crate::traffic::Traffic;
 use crate::transport::Transport;
 use close_signal::CloseSignal;
 use closing::Ending;
@@ -88,6 +89,8 @@ pub(crate) struct Driver {
     close_frame: Option<Box<CloseFrame>>,
     /// Memory budget shared with the other connections of the server.
     budget: Option<MemoryBudget>,
+    /// Counts of this connection, if the program wants them.
+    traffic: Option<Traffic>,
 }
 
 /// The parts of a connection that is converted to frames.
@@ -109,6 +112,7 @@ pub(crate) struct WriterParts {
     pub(crate) write_timeout: ProgressTimeout,
     pub(crate) close_timeout: Duration,
     pub(crate) budget: Option<MemoryBudget>,
+    pub(crate) traffic: Option<Traffic>,
 }
 
 impl Driver {
@@ -146,6 +150,7 @@ impl Driver {
             streamed: StreamedMessage::default(),
             close_frame: None,
             budget: None,
+            traffic: None,
             data: Extensions::new(),
         }
     }
@@ -224,6 +229,7 @@ impl Driver {
             write_timeout: mem::take(&mut self.write_timeout),
             close_timeout: self.connection.close_timeout(),
             budget: self.budget.clone(),
+            traffic: self.traffic.clone(),
         }
     }
 
@@ -248,6 +254,36 @@ impl Driver {
     /// Handles the next deadline once it has passed.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TimedOut>> {
         self.timer.poll(cx, &mut self.connection, &self.transport, &mut self.output)
+    }
+
+    /// Returns the counts of the connection, which begin with the first call.
+    pub(crate) fn traffic(&mut self) -> Traffic {
+        self.traffic.get_or_insert_default().clone()
+    }
+
+    /// Counts a received message.
+    #[inline]
+    fn count_received(&self, kind: Kind, length: usize) {
+        self.role_metrics().count_received(kind, length);
+        if let Some(traffic) = &self.traffic {
+            traffic.count_received(length);
+        }
+    }
+
+    /// Counts a message in the output, whose frames are `wire` bytes.
+    #[inline]
+    fn count_sent(&self, kind: Kind, length: usize, wire: usize) {
+        self.role_metrics().count_sent(kind, length, wire);
+        if let Some(traffic) = &self.traffic {
+            traffic.count_sent(length);
+        }
+    }
+
+    /// Records a close frame in either direction.
+    fn record_close(&self, frame: Option<&CloseFrame>) {
+        if let Some(traffic) = &self.traffic {
+            traffic.record_close(frame);
+        }
     }
 
     /// Returns the metrics that the connection updates.

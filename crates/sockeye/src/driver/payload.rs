@@ -126,7 +126,7 @@ impl Driver {
                 self.take_input(taken - length);
                 self.streamed.in_input = length;
                 self.streamed.stage = StreamedStage::Complete(kind);
-                self.role_metrics().count_received(kind, length);
+                self.count_received(kind, length);
             }
             Some(Err(error)) => {
                 self.take_input(taken);

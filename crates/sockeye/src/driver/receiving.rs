@@ -42,7 +42,7 @@ impl Driver {
     #[inline]
     pub(super) fn record_message(&mut self, message: Message) -> Message {
         self.read_timeout.reset();
-        self.role_metrics().count_received(message.kind(), message.len());
+        self.count_received(message.kind(), message.len());
         message
     }
 
@@ -123,6 +123,7 @@ impl Driver {
         match event {
             Event::Close { frame, mid_message } => {
                 self.close_frame = frame.clone().map(Box::new);
+                self.record_close(frame.as_ref());
                 if mid_message {
                     self.fail(Error::ClosedMidMessage(frame));
                 } else if self.connection.state() == State::PeerClosed {

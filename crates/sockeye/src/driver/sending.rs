@@ -51,7 +51,7 @@ impl Driver {
         if self.connection.send_in_place(message.as_ref(), self.output.buffer())? {
             self.output.push_shared(message.into_bytes());
         }
-        self.role_metrics().count_sent(kind, length, self.output.len() - before);
+        self.count_sent(kind, length, self.output.len() - before);
         Ok(())
     }
 
@@ -62,7 +62,7 @@ impl Driver {
             self.output.push_shared(rest);
         }
         let wire = self.output.len() - before;
-        self.role_metrics().count_sent(prepared.message().kind(), prepared.len(), wire);
+        self.count_sent(prepared.message().kind(), prepared.len(), wire);
         Ok(())
     }
 
@@ -72,7 +72,7 @@ impl Driver {
         if self.connection.send_in_place(MessageRef::Binary(&payload), self.output.buffer())? {
             self.output.push_shared(payload.into_owned().into());
         }
-        self.role_metrics().count_sent(Kind::Binary, length, self.output.len() - before);
+        self.count_sent(Kind::Binary, length, self.output.len() - before);
         Ok(())
     }
 
@@ -96,10 +96,13 @@ impl Driver {
         let before = self.output.len();
         if last {
             self.connection.finish_message(part, self.output.buffer())?;
-            self.role_metrics().count_sent(kind, part.len(), self.output.len() - before);
+            self.count_sent(kind, part.len(), self.output.len() - before);
         } else {
             self.connection.append_fragment(part, self.output.buffer())?;
             self.role_metrics().count_sent_part(kind, part.len(), self.output.len() - before);
+            if let Some(traffic) = &self.traffic {
+                traffic.count_sent_part(part.len());
+            }
         }
         Ok(())
     }
@@ -127,6 +130,7 @@ impl Driver {
     pub(super) fn push_close(&mut self, frame: Option<&CloseFrame>) -> Result<(), UsageError> {
         self.connection.close(frame, self.output.buffer())?;
         self.metrics.on_close_sent(frame.map(|frame| frame.code));
+        self.record_close(frame);
         Ok(())
     }
 

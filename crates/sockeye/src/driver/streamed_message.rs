@@ -116,7 +116,7 @@ impl Driver {
                     if let StreamedStage::Open(kind) = self.streamed.stage {
                         self.streamed.stage = StreamedStage::Complete(kind);
                         // The length of the message was counted with its pieces.
-                        self.role_metrics().count_received(kind, 0);
+                        self.count_received(kind, 0);
                     }
                 }
                 Ok(Some(Event::Message(message))) => {
@@ -170,6 +170,9 @@ impl Driver {
     fn count_part(&self, length: usize) {
         if let StreamedStage::Open(kind) = self.streamed.stage {
             self.role_metrics().count_received_part(kind, length);
+            if let Some(traffic) = &self.traffic {
+                traffic.count_received_part(length);
+            }
         }
     }
 

@@ -25,6 +25,7 @@ use crate::driver::Driver;
 #[cfg(doc)]
 use crate::error::Error;
 use crate::error::Result;
+use crate::traffic::Traffic;
 use crate::transport::Transport;
 use crate::upgrade::UpgradeRequest;
 pub use frames::{FrameReceiver, FrameSender};
@@ -262,6 +263,26 @@ impl WebSocket {
     /// Returns the peer's close frame; `None` before it arrived, or when it was empty.
     pub fn close_frame(&self) -> Option<&CloseFrame> {
         self.driver.close_frame()
+    }
+
+    /// Returns counts of the messages of this connection, which begin with the first call: a call
+    /// right after the opening handshake counts all of them. They go on, and remain, in all other
+    /// forms of the connection: halves and byte streams.
+    ///
+    /// ```
+    /// use sockeye::WebSocket;
+    ///
+    /// async fn echo(mut ws: WebSocket) -> sockeye::Result<()> {
+    ///     let traffic = ws.traffic();
+    ///     while let Some(message) = ws.recv().await? {
+    ///         ws.send(message).await?;
+    ///     }
+    ///     println!("{} messages, closed with {:?}", traffic.sent_messages(), traffic.close_code());
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn traffic(&mut self) -> Traffic {
+        self.driver.traffic()
     }
 
     /// Returns the negotiated subprotocol.

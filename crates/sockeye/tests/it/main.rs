@@ -78,6 +78,8 @@ mod resume;
 mod the_answer_is_there_to_read;
 mod the_environment_names_the_proxy_when_asked;
 mod tls_goes_through_a_proxy_untouched;
+#[cfg(feature = "deflate")]
+mod traffic_is_counted_in_every_form;
 mod unfinished_messages_share_a_budget;
 mod unread_output_shares_a_budget;
 #[cfg(feature = "json")]

@@ -109,6 +109,7 @@ impl WebSocket {
             write,
             parts.sending,
             parts.role_metrics,
+            parts.traffic,
             parts.output,
         ));
         let task = WriterTask {

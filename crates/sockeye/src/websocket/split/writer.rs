@@ -19,6 +19,7 @@ use crate::driver::output::AsyncOutput;
 use crate::driver::{Elapsed, ProgressTimeout, read};
 use crate::error::{Error, Result};
 use crate::metrics::RoleMetrics;
+use crate::traffic::Traffic;
 use crate::transport::reset_when_dropped;
 
 /// Maximum amount of input, in bytes, that is discarded while the peer takes nothing, on a
@@ -35,6 +36,8 @@ pub(super) struct OutboxWriter {
     sending: SendingHalf,
     /// The metrics that the writer updates.
     role_metrics: RoleMetrics,
+    /// Counts of the connection, if the program wants them.
+    traffic: Option<Traffic>,
     output: AsyncOutput,
     batch: Batch,
     task: Waker,
@@ -65,12 +68,14 @@ impl OutboxWriter {
         transport: Box<dyn AsyncWrite + Send + Unpin>,
         sending: SendingHalf,
         role_metrics: RoleMetrics,
+        traffic: Option<Traffic>,
         output: AsyncOutput,
     ) -> Self {
         Self {
             transport,
             sending,
             role_metrics,
+            traffic,
             output,
             batch: Batch::default(),
             task: Waker::noop().clone(),
@@ -191,6 +196,9 @@ impl OutboxWriter {
                 self.output.push_shared(rest);
             }
             self.role_metrics.count_sent(kind, length, self.output.len() - before);
+            if let Some(traffic) = &self.traffic {
+                traffic.count_sent(length);
+            }
         }
         self.batch.entries = entries;
         if let Some(part) = self.batch.part.take() {
@@ -199,6 +207,9 @@ impl OutboxWriter {
         if let Some(ClosePayload(frame)) = self.batch.close.take() {
             // The frame was checked when it was requested.
             if self.sending.close(frame.as_ref(), self.output.buffer()).is_ok() {
+                if let Some(traffic) = &self.traffic {
+                    traffic.record_close(frame.as_ref());
+                }
                 self.role_metrics.count_close_sent(frame.map(|frame| frame.code));
             }
         }
@@ -229,11 +240,17 @@ impl OutboxWriter {
             let before = self.output.len();
             self.sending.append_fragment(&fragment, self.output.buffer())?;
             self.role_metrics.count_sent_part(kind, fragment.len(), self.output.len() - before);
+            if let Some(traffic) = &self.traffic {
+                traffic.count_sent_part(fragment.len());
+            }
         }
         if let Some(last) = last {
             let before = self.output.len();
             self.sending.finish_message(&last, self.output.buffer())?;
             self.role_metrics.count_sent(kind, last.len(), self.output.len() - before);
+            if let Some(traffic) = &self.traffic {
+                traffic.count_sent(last.len());
+            }
         }
         Ok(())
     }

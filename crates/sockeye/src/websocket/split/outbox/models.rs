@@ -109,6 +109,7 @@ impl Split {
             Box::new(wire.clone()),
             sending,
             metrics,
+            None,
             AsyncOutput::default(),
         ));
         Self { outbox, wire }
