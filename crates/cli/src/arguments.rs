@@ -1,13 +1,16 @@
 //! The command line.
 
-use anyhow::bail;
-use clap::{ArgAction, Parser, Subcommand};
+use anyhow::Context;
+use clap::{ArgAction, ArgMatches, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::bench::Bench;
 use crate::commands::call::Call;
+use crate::commands::config::ConfigArguments;
 use crate::commands::connect::Connect;
-use crate::commands::gateway::{self, GatewayArguments, ParseError};
+use crate::commands::gateway::GatewayArguments;
 use crate::commands::serve::Serve;
+use crate::config::{self, ParseError};
+use crate::logs::LogFormat;
 
 /// WebSocket tools for the command line.
 #[derive(Debug, Parser)]
@@ -27,12 +30,17 @@ pub(crate) struct Arguments {
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Logging")]
     #[arg(help = "Log each connection, twice (-vv) each step; RUST_LOG decides where it is set")]
     pub(crate) verbose: u8,
+
+    #[arg(long, value_name = "FORMAT", global = true, default_value = "text", value_enum)]
+    #[arg(help = "Form of the log's lines", help_heading = "Logging")]
+    pub(crate) log: LogFormat,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Bench(Box<Bench>),
     Call(Box<Call>),
+    Config(ConfigArguments),
     Connect(Box<Connect>),
     Gateway(Box<GatewayArguments>),
     Serve(Box<Serve>),
@@ -54,16 +62,54 @@ pub(crate) fn parse() -> anyhow::Result<Arguments> {
 ///
 /// # Errors
 /// Any mistake on the command line, in the file or in the environment.
-pub(crate) fn parse_gateway_again() -> anyhow::Result<GatewayArguments> {
-    match parse_line().map_err(ParseError::into_error)?.command {
-        Command::Gateway(arguments) => Ok(*arguments),
-        _ => bail!("the command line is that of another command"),
+pub(crate) fn parse_gateway_again() -> anyhow::Result<Parsed<GatewayArguments>> {
+    parse_again(|command| match command {
+        Command::Gateway(arguments) => Some(*arguments),
+        _ => None,
+    })
+}
+
+/// Parses the command line of the process again, for a reload of `sockeye serve`.
+///
+/// # Errors
+/// Any mistake on the command line, in the file or in the environment.
+pub(crate) fn parse_serve_again() -> anyhow::Result<Parsed<Serve>> {
+    parse_again(|command| match command {
+        Command::Serve(arguments) => Some(*arguments),
+        _ => None,
+    })
+}
+
+fn parse_again<T>(pick: fn(Command) -> Option<T>) -> anyhow::Result<Parsed<T>> {
+    let Arguments { command, verbose, .. } = parse_line().map_err(ParseError::into_error)?;
+    let arguments = pick(command).context("the command line is that of another command")?;
+    Ok(Parsed { arguments, verbose })
+}
+
+/// The arguments of a command, and the level of the log.
+#[derive(Debug)]
+pub(crate) struct Parsed<T> {
+    pub(crate) arguments: T,
+    pub(crate) verbose: u8,
+}
+
+/// Checks the files that a command line names.
+///
+/// # Errors
+/// A sentence about the first file that cannot be used.
+pub(crate) fn check_files(matches: &ArgMatches) -> anyhow::Result<()> {
+    // A command may have arguments that no file of settings has.
+    let Ok(arguments) = Arguments::from_arg_matches(matches) else { return Ok(()) };
+    match arguments.command {
+        Command::Gateway(arguments) => arguments.hosting.check_files(),
+        Command::Serve(arguments) => arguments.check_files(),
+        _ => Ok(()),
     }
 }
 
 fn parse_line() -> Result<Arguments, ParseError> {
     let line: Vec<_> = std::env::args_os().collect();
-    gateway::parse(&line)
+    config::parse(&line)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod call;
+pub(crate) mod config;
 pub(crate) mod connect;
 pub(crate) mod gateway;
 pub(crate) mod serve;

@@ -4,41 +4,76 @@ mod rate_limit;
 
 use std::fmt;
 use std::io::IsTerminal;
+use std::sync::OnceLock;
+
+use clap::ValueEnum;
 
 use sockeye::escape;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::{DefaultFields, Writer};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
 
 use self::rate_limit::RateLimit;
+
+/// The form of the lines of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Text for people
+    Text,
+    /// One object a line, for programs that collect logs
+    Json,
+}
+
+/// The filter of the log, unless `RUST_LOG` has set it.
+static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// Starts logging at the level of `RUST_LOG` or, if that is unset, at the level of `verbose` times
 /// `-v`.
 ///
 /// # Errors
 /// When `RUST_LOG` cannot be parsed as directives such as `debug` or `sockeye=trace,warn`.
-pub(crate) fn start(verbose: u8) -> anyhow::Result<()> {
-    let filter = match std::env::var(EnvFilter::DEFAULT_ENV) {
+pub(crate) fn start(verbose: u8, format: LogFormat) -> anyhow::Result<()> {
+    let (filter, is_fixed) = match std::env::var(EnvFilter::DEFAULT_ENV) {
         Ok(directives) if !directives.is_empty() => {
-            EnvFilter::builder().parse(&directives).map_err(|_| {
+            let filter = EnvFilter::builder().parse(&directives).map_err(|_| {
                 anyhow::anyhow!(
                     "RUST_LOG={directives} is invalid; \
                      expected levels such as debug or sockeye=trace,warn"
                 )
-            })?
+            })?;
+            (filter, true)
         }
-        _ => EnvFilter::new(level(verbose)),
+        _ => (EnvFilter::new(level(verbose)), false),
     };
+    let (filter, handle) = reload::Layer::new(filter);
+    if !is_fixed {
+        // Set once, as logging starts once.
+        let _ = FILTER.set(handle);
+    }
     let lines = tracing_subscriber::fmt::layer()
-        .fmt_fields(EscapedFields)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false);
+        .with_target(false)
+        // These would be printed by `eprintln!`, which panics where standard error is closed.
+        .log_internal_errors(false);
+    let lines = match format {
+        LogFormat::Text => {
+            lines.fmt_fields(EscapedFields).with_ansi(std::io::stderr().is_terminal()).boxed()
+        }
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+    };
     tracing_subscriber::registry().with(filter).with(RateLimit::start()?).with(lines).init();
     Ok(())
+}
+
+/// Sets the level of the log to that of `verbose` times `-v`, unless `RUST_LOG` has set it.
+pub(crate) fn set_verbosity(verbose: u8) {
+    if let Some(filter) = FILTER.get() {
+        // Fails only without a log.
+        let _ = filter.reload(EnvFilter::new(level(verbose)));
+    }
 }
 
 fn level(verbose: u8) -> &'static str {

@@ -3,20 +3,26 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use clap::CommandFactory as _;
+
 use crate::arguments::{Arguments, Command};
 use crate::client::Failure;
-use crate::commands::{bench, call, connect, gateway, serve};
+use crate::commands::{bench, call, config as config_command, connect, gateway, serve};
 
 mod allocator;
 mod arguments;
 mod client;
 mod commands;
+mod config;
 mod host;
 mod logs;
 mod runtime;
 mod units;
 
 fn main() -> ExitCode {
+    // While there is one thread.
+    #[cfg(unix)]
+    host::activation::find_sockets();
     allocator::set_up();
     match arguments::parse().and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
@@ -29,12 +35,15 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
-    logs::start(arguments.verbose)?;
+    logs::start(arguments.verbose, arguments.log)?;
     match arguments.command {
         Command::Bench(options) => bench::run(&options),
         Command::Call(options) => call::run(&options),
         Command::Connect(options) => connect::run(&options),
+        Command::Config(options) => {
+            config_command::run(&options, &Arguments::command(), arguments::check_files)
+        }
         Command::Gateway(options) => gateway::run(*options, arguments::parse_gateway_again),
-        Command::Serve(options) => serve::run(&options),
+        Command::Serve(options) => serve::run(*options, arguments::parse_serve_again),
     }
 }

@@ -70,11 +70,11 @@ pub(crate) fn latency(text: &str) -> Result<Duration, String> {
 
 /// Parses a number of connections; at least 1.
 pub(crate) fn connections(text: &str) -> Result<usize, String> {
-    // The maximum of the semaphore that enforces the limit.
-    let most = tokio::sync::Semaphore::MAX_PERMITS;
-    match text.parse() {
-        Ok(number) if (1..=most).contains(&number) => Ok(number),
-        _ => Err("expected a whole number, at least 1".to_owned()),
+    // The maximum that the semaphore which enforces the limit gives out at once: no process has as
+    // many connections.
+    match text.parse::<u32>() {
+        Ok(number @ 1..) => Ok(usize::try_from(number).unwrap_or(usize::MAX)),
+        _ => Err("expected a whole number, at least 1 and at most 4294967295".to_owned()),
     }
 }
 

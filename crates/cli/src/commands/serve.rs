@@ -3,80 +3,128 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use sockeye::Shutdown;
-use sockeye::upgrade::TcpAcceptor;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
 use crate::allocator;
+use crate::host::access_log::{self, AccessLog};
+use crate::host::health::Readiness;
+use crate::host::lifetime::{Lifetime, Stop};
+use crate::host::listener::Listener;
+use crate::host::reload::ReloadSignal;
 use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
-use crate::host::shutdown::TerminationSignals;
-use crate::host::{hosts, listen, metrics, proxies, tls};
+use crate::host::{hosts, metrics, proxies, tls};
 use crate::runtime;
+
+use self::connection_log::ConnectionLog;
+use self::reload::{ParseAgain, Reloader};
+use self::settings::WebSocketSettings;
 
 pub(crate) use self::arguments::Serve;
 
 mod arguments;
+mod connection_log;
 mod demo;
 mod echo;
 mod hub;
 mod page;
+mod reload;
 mod routes;
+mod settings;
 
 /// The time that the hub has at least to tell the other servers that its clients have left, also
 /// when the connections took all of `--shutdown-timeout`. Chosen: a bus that works takes less, and
 /// the other servers would show the clients until their leases end.
 const MIN_HUB_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Runs the server until a signal stops it.
+/// Runs the server until a signal stops it. `parse_again` is called for each reload.
 ///
 /// # Errors
 /// When the server cannot start: the address is taken, the certificate is invalid, an origin
 /// pattern cannot be parsed, the bus cannot be reached. A failure of one connection is logged and
 /// ends that connection only.
-pub(crate) fn run(options: &Serve) -> anyhow::Result<()> {
-    runtime::run(serve(options))
+pub(crate) fn run(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()> {
+    runtime::run(serve(options, parse_again))
 }
 
-async fn serve(options: &Serve) -> anyhow::Result<()> {
+async fn serve(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()> {
     let hosting = &options.hosting;
     let bus = options.hub.bus()?;
     let metrics = if hosting.metrics { Some(metrics::ServerMetrics::install()?) } else { None };
-    let listener = listen::bind(&hosting.listen).await?;
-    // Before the address is printed, so that a signal sent by a reader of the address stops the
-    // server gracefully.
-    let mut signals = TerminationSignals::listen()?;
-    let address = listener.local_addr().context("cannot read the address of the listener")?;
+    let listener = Listener::open(hosting).await?;
+    let address = listener.address()?;
+    let mut lifetime = Lifetime::begin(&listener)?;
+    let reload_signal = ReloadSignal::listen()?;
     let tls = tls::server_config(hosting, address)?;
     let hosts = hosts::policy(hosting, address)?;
     let proxies = proxies::trusted(hosting)?;
-    let echo = echo::Echo::new(options, hosts.clone(), proxies.clone())?;
+    let access_log = options.access_log.as_deref().map(AccessLog::open).transpose()?;
+    let connection_log = ConnectionLog::new(access_log.clone());
+    let settings =
+        WebSocketSettings::new(&options, hosts.clone(), proxies.clone(), connection_log, None)?;
+    let settings = Reloadable::new(settings);
     let hub = tokio::select! {
-        hub = hub::HubServer::start(options, bus, address, metrics.is_some()) => hub?,
-        () = signals.next() => {
+        hub = hub::HubServer::start(&options, bus, address, metrics.is_some()) => hub?,
+        () = lifetime.signals.next() => {
             info!("stopped while the hub was starting");
             return Ok(());
         }
     };
-    listen::announce(address, tls.is_some());
+    listener.announce(tls.is_some());
 
-    let router = routes::router(echo, &hub, metrics, options.max_message);
+    let readiness = Readiness::new(|| None);
+    let router = routes::router(settings.clone(), &hub, metrics, &readiness);
     let tls = tls.map(TlsAcceptor::from).map(Reloadable::new);
     let server = Server::new(hosting, router, &Reloadable::new(Arc::new(hosts)), proxies, tls);
-    tokio::select! {
-        () = server.accept_all(TcpAcceptor::new(listener)) => {}
-        () = allocator::trim_after_changes() => {}
-        () = signals.next() => {}
+    let arguments = Reloadable::new(Arc::new(options));
+    let reloader = Reloader {
+        parse_again,
+        address,
+        arguments: arguments.clone(),
+        server: &server,
+        settings,
+        hub: hub.clone(),
+        access_log: access_log.clone(),
+    };
+    let notifier = lifetime.notifier.clone();
+    notifier.ready();
+    let delay = || arguments.current().hosting.drain_delay;
+    let stop = tokio::select! {
+        () = server.accept_all(listener) => Stop::Signal,
+        () = allocator::trim_after_changes() => Stop::Signal,
+        () = reload_signal.run(&notifier, async || reloader.reload()) => Stop::Signal,
+        stop = lifetime.wait_for_stop(&readiness, delay) => stop,
+    };
+    let arguments = arguments.current();
+    lifetime.let_connections_end(&server, &arguments.hosting).await;
+    finish(lifetime, &server, &hub, stop, arguments.hosting.shutdown_timeout).await;
+    if let Some(log) = access_log {
+        tokio::task::block_in_place(|| log.flush(access_log::FLUSH_TIMEOUT));
     }
+    Ok(())
+}
+
+/// Closes all connections, at most for `timeout`. Does not return if another signal comes.
+async fn finish(
+    mut lifetime: Lifetime,
+    server: &Server,
+    hub: &hub::HubServer,
+    stop: Stop,
+    timeout: Duration,
+) {
     info!("shutting down: closing all connections; a second signal exits immediately");
+    let shutdown = match stop {
+        Stop::Signal => Shutdown::new(),
+        Stop::Replaced => Shutdown::restart(),
+    };
     let finish = async {
         let begun = Instant::now();
-        hub.move_clients(hosting.shutdown_timeout).await;
-        let left = hosting.shutdown_timeout.saturating_sub(begun.elapsed());
-        let drained = server.drain.finish(Shutdown::new().timeout(left)).await;
-        let left = hosting.shutdown_timeout.saturating_sub(begun.elapsed()).max(MIN_HUB_TIMEOUT);
+        hub.move_clients(timeout).await;
+        let left = timeout.saturating_sub(begun.elapsed());
+        let drained = server.drain.finish(shutdown.timeout(left)).await;
+        let left = timeout.saturating_sub(begun.elapsed()).max(MIN_HUB_TIMEOUT);
         if tokio::time::timeout(left, hub.shut_down()).await.is_err() {
             warn!("the other servers of the hub were not told that the clients of this one left");
         }
@@ -84,10 +132,9 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
     };
     tokio::select! {
         drained = finish => info!("shut down; WebSockets: {drained}"),
-        () = signals.next() => {
+        () = lifetime.signals.next() => {
             warn!("exiting immediately: some connections are still open");
-            std::process::exit(signals.exit_status());
+            std::process::exit(lifetime.signals.exit_status());
         }
     }
-    Ok(())
 }

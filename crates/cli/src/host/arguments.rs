@@ -6,15 +6,27 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::listen::place;
 use crate::units;
 
 /// The listening address, TLS, allowed hosts, trusted proxies and limits of a server.
 #[derive(Debug, Args)]
 pub(crate) struct Hosting {
-    /// Address and port to listen on; port 0 lets the system pick a free one
+    /// Read settings from this TOML file, whose keys are the flags without dashes in front.
+    /// `sockeye config check FILE` checks one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Address and port to listen on; port 0 lets the system pick a free one. unix:PATH listens on
+    /// a socket in the file system, whose clients count as those of 127.0.0.1; systemd and
+    /// systemd:NAME take a socket that systemd has passed (`LISTEN_FDS`)
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
-    #[arg(value_parser = units::address)]
+    #[arg(value_parser = place::parse)]
     pub(crate) listen: String,
+
+    /// Permissions of the socket of --listen unix:PATH, in octal
+    #[arg(long, value_name = "MODE", default_value = "660", value_parser = place::mode)]
+    pub(crate) listen_mode: u32,
 
     /// Always refused, with a hint to use --listen: other programs have such a flag
     #[arg(long = "port", short = 'p', hide = true, value_parser = units::port)]
@@ -77,6 +89,16 @@ pub(crate) struct Hosting {
     #[arg(long, value_name = "DURATION", default_value = "30s", help_heading = "Limits")]
     #[arg(value_parser = units::duration)]
     pub(crate) write_timeout: Duration,
+
+    /// Time between the signal to stop and the end of accepting, in which /readyz answers 503.
+    /// Default: none
+    #[arg(long, value_name = "DURATION", value_parser = units::duration, help_heading = "Limits")]
+    pub(crate) drain_delay: Option<Duration>,
+
+    /// Time for which the connections of a server that stops, or that SIGUSR2 has replaced, may go
+    /// on before they are closed; a second signal closes them at once. Default: none
+    #[arg(long, value_name = "DURATION", value_parser = units::duration, help_heading = "Limits")]
+    pub(crate) drain: Option<Duration>,
 
     /// Maximum wait for the closing handshakes when the server stops; then the remaining
     /// connections are dropped

@@ -20,11 +20,13 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use sockeye::upgrade::{Http2Guard, PeerAddr, TrustedProxies, WriteTimeout};
 use sockeye_grpc::ServeConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tracing::{Instrument as _, debug};
 
+use super::client_stream::ClientStream;
 use super::front::{Answer, Front};
 use super::gather::{Gather, Turn};
 use super::monitored_body::MonitoredBody;
@@ -83,13 +85,19 @@ const HTTP2_BEGIN: &[u8; 3] = b"PRI";
 const MIN_PEEK_DELAY: Duration = Duration::from_millis(10);
 const MAX_PEEK_DELAY: Duration = Duration::from_secs(1);
 
+/// Time after it was accepted in which the first request on a connection is answered although the
+/// server stops: a client that connects while another process takes the socket over must not lose
+/// its request. Chosen: longer than a TLS handshake with a client far away, and hardly noticed when a
+/// server stops.
+const FIRST_REQUEST_TIME: Duration = Duration::from_secs(1);
+
 /// Timeout for gRPC calls in progress to complete when the server stops.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Serves `stream` until the client disconnects, violates the protocol or exceeds a timeout, or the
 /// server stops.
-pub(crate) async fn serve<A: Answer>(
-    mut stream: TcpStream,
+pub(super) async fn serve<S: ClientStream, A: Answer>(
+    mut stream: S,
     service: A,
     guard: ConnectionGuard,
     config: ConnectionConfig,
@@ -119,25 +127,26 @@ pub(crate) async fn serve<A: Answer>(
 ///
 /// # Errors
 /// The reason why the connection ended early; for the log only.
-async fn serve_client<A: Answer>(
-    stream: TcpStream,
+async fn serve_client<S: ClientStream, A: Answer>(
+    mut stream: S,
     service: A,
     guard: ConnectionGuard,
     config: ConnectionConfig,
 ) -> anyhow::Result<()> {
     let (handshake_timeout, write_timeout) = (config.handshake_timeout, config.write_timeout);
+    let first_request = Instant::now() + FIRST_REQUEST_TIME;
     let Some(tls) = config.tls_acceptor else {
         let begins_http2 = config.plain_http2
             && tokio::select! {
-                begins = tokio::time::timeout(handshake_timeout, begins_http2(&stream)) => begins
+                begins = tokio::time::timeout(handshake_timeout, begins_http2(&mut stream)) => begins
                     .context("timed out waiting for a request")??,
-                () = guard.wait_for_shutdown() => return Ok(()),
+                () = late_shutdown(&guard, first_request) => return Ok(()),
             };
         let stream = WriteTimeout::new(stream, write_timeout);
         return if begins_http2 {
             serve_http2(stream, service, guard, handshake_timeout, write_timeout).await
         } else {
-            serve_http1(stream, service, guard, handshake_timeout).await
+            serve_http1(stream, service, guard, handshake_timeout, first_request).await
         };
     };
     let tls = tls.current();
@@ -145,7 +154,7 @@ async fn serve_client<A: Answer>(
         accepted = tokio::time::timeout(handshake_timeout, accept_tls(stream, &tls)) => accepted
             .context("the TLS handshake timed out")?
             .context("the TLS handshake failed")?,
-        () = guard.wait_for_shutdown() => return Ok(()),
+        () = late_shutdown(&guard, first_request) => return Ok(()),
     };
     match accepted {
         MaybeTlsStream::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2) => {
@@ -153,28 +162,24 @@ async fn serve_client<A: Answer>(
             serve_http2(stream, service, guard, handshake_timeout, write_timeout).await
         }
         MaybeTlsStream::Tls(stream) => {
-            serve_http1(
-                WriteTimeout::new(*stream, write_timeout),
-                service,
-                guard,
-                handshake_timeout,
-            )
-            .await
+            let stream = WriteTimeout::new(*stream, write_timeout);
+            serve_http1(stream, service, guard, handshake_timeout, first_request).await
         }
         MaybeTlsStream::Plain(stream) => {
-            serve_http1(
-                WriteTimeout::new(stream, write_timeout),
-                config.plain_router,
-                guard,
-                handshake_timeout,
-            )
-            .await
+            let stream = WriteTimeout::new(stream, write_timeout);
+            serve_http1(stream, config.plain_router, guard, handshake_timeout, first_request).await
         }
     }
 }
 
+/// Waits for the shutdown, and for the time of a first request. Cancel safe.
+async fn late_shutdown(guard: &ConnectionGuard, first_request: Instant) {
+    guard.wait_for_shutdown().await;
+    sleep_until(first_request).await;
+}
+
 /// Returns whether a client begins with HTTP/2. Takes nothing from the stream.
-async fn begins_http2(stream: &TcpStream) -> std::io::Result<bool> {
+async fn begins_http2(stream: &mut impl ClientStream) -> std::io::Result<bool> {
     let mut begin = [0; HTTP2_BEGIN.len()];
     let mut delay = MIN_PEEK_DELAY;
     loop {
@@ -192,13 +197,16 @@ async fn begins_http2(stream: &TcpStream) -> std::io::Result<bool> {
 }
 
 /// A connection to a TLS port, after the TLS handshake if the client began one.
-enum MaybeTlsStream {
-    Tls(Box<TlsStream<TcpStream>>),
-    Plain(TcpStream),
+enum MaybeTlsStream<S> {
+    Tls(Box<TlsStream<S>>),
+    Plain(S),
 }
 
 /// Performs the TLS handshake, unless the first byte shows that the client does not use TLS.
-async fn accept_tls(stream: TcpStream, tls: &TlsAcceptor) -> std::io::Result<MaybeTlsStream> {
+async fn accept_tls<S: ClientStream>(
+    mut stream: S,
+    tls: &TlsAcceptor,
+) -> std::io::Result<MaybeTlsStream<S>> {
     let mut first = [plain::TLS_HANDSHAKE];
     // `first` keeps this value if the client closes without a byte: the TLS handshake then fails.
     stream.peek(&mut first).await?;
@@ -214,12 +222,15 @@ async fn serve_http1<S, A>(
     service: A,
     guard: ConnectionGuard,
     head_timeout: Duration,
+    first_request: Instant,
 ) -> anyhow::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     A: Answer,
 {
+    let requested = Notify::new();
     let answer = service_fn(|mut request: Request<Incoming>| {
+        requested.notify_one();
         request.extensions_mut().insert(PeerAddr(guard.peer()));
         request.extensions_mut().insert(guard.clone());
         service.clone().call(request)
@@ -233,8 +244,15 @@ where
     let mut connection = pin!(connection);
     tokio::select! {
         result = connection.as_mut() => return Ok(result?),
-        () = guard.wait_for_shutdown() => connection.as_mut().graceful_shutdown(),
+        () = guard.wait_for_shutdown() => {}
     }
+    tokio::select! {
+        result = connection.as_mut() => return Ok(result?),
+        // At once, if there was a request.
+        () = requested.notified() => {}
+        () = sleep_until(first_request) => {}
+    }
+    connection.as_mut().graceful_shutdown();
     Ok(connection.await?)
 }
 

@@ -1,5 +1,7 @@
 //! The listening address: binds it, and formats it for display.
 
+pub(crate) mod place;
+
 use std::io::{ErrorKind, Write as _};
 use std::net::{IpAddr, SocketAddr};
 
@@ -45,6 +47,7 @@ pub(crate) fn print_line(line: &str) {
 
 /// Returns the host of `listen` if it is a name and not an IP address.
 pub(crate) fn name(listen: &str) -> Option<&str> {
+    let place::Place::Address(listen) = place::Place::of(listen) else { return None };
     let (host, _) = listen.rsplit_once(':')?;
     let is_address = host.starts_with('[') || host.parse::<IpAddr>().is_ok();
     (!is_address).then_some(host)
@@ -89,6 +92,8 @@ mod tests {
             ("127.0.0.1:80", None),
             ("0.0.0.0:80", None),
             ("[::1]:80", None),
+            ("unix:/run/a:b", None),
+            ("systemd:http", None),
         ] {
             assert_eq!(super::name(listen), name, "{listen}");
         }

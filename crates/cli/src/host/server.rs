@@ -1,18 +1,22 @@
 //! Accepting connections.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use sockeye::Drain;
-use sockeye::upgrade::{HostPolicy, TcpAcceptor, TrustedProxies};
+use sockeye::upgrade::{HostPolicy, TrustedProxies};
 use sockeye_gateway::metadata::ConnectionScheme;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
+use super::client_stream::Accept;
 use super::connection::{self, ConnectionConfig};
 use super::front::{Answer, Front};
+use super::listener::Acceptor;
 use super::reloadable::Reloadable;
+use super::settings::HostSettings;
 use super::shutdown::ConnectionGuard;
 use super::workers::Workers;
 use super::{Hosting, plain};
@@ -20,9 +24,11 @@ use super::{Hosting, plain};
 /// The state that the connections of a server share.
 pub(crate) struct Server<A = Router> {
     service: Front<A>,
-    connection_config: ConnectionConfig,
+    config: Reloadable<ConnectionConfig>,
+    hosts: Reloadable<Arc<HostPolicy>>,
     /// A permit for each connection.
     slots: Arc<Semaphore>,
+    max_connections: AtomicUsize,
     pub(crate) drain: Drain,
     /// `None` to serve connections on the runtime that accepts them.
     workers: Option<Workers>,
@@ -39,25 +45,28 @@ impl<A: Answer> Server<A> {
         tls: Option<Reloadable<TlsAcceptor>>,
     ) -> Self {
         let scheme = if tls.is_some() { ConnectionScheme::Https } else { ConnectionScheme::Http };
+        let config = ConnectionConfig {
+            handshake_timeout: hosting.handshake_timeout,
+            write_timeout: hosting.write_timeout,
+            trusted_proxies: proxies,
+            tls_acceptor: tls,
+            plain_http2: false,
+            plain_router: Front::new(plain::router(), hosts.clone(), ConnectionScheme::Http),
+        };
         Self {
             service: Front::new(service, hosts.clone(), scheme),
-            connection_config: ConnectionConfig {
-                handshake_timeout: hosting.handshake_timeout,
-                write_timeout: hosting.write_timeout,
-                trusted_proxies: proxies,
-                tls_acceptor: tls,
-                plain_http2: false,
-                plain_router: Front::new(plain::router(), hosts.clone(), ConnectionScheme::Http),
-            },
+            config: Reloadable::new(config),
+            hosts: hosts.clone(),
             slots: Arc::new(Semaphore::new(hosting.max_connections)),
+            max_connections: AtomicUsize::new(hosting.max_connections),
             drain: Drain::new(),
             workers: None,
         }
     }
 
     /// Serves HTTP/2 without TLS too, to clients that begin with it, as gRPC's do.
-    pub(crate) fn plain_http2(mut self) -> Self {
-        self.connection_config.plain_http2 = true;
+    pub(crate) fn plain_http2(self) -> Self {
+        self.config.replace(ConnectionConfig { plain_http2: true, ..self.config.current() });
         self
     }
 
@@ -66,8 +75,55 @@ impl<A: Answer> Server<A> {
         Self { workers: Some(workers), ..self }
     }
 
+    /// Replaces the settings. Open connections keep theirs. Must be called within a Tokio runtime.
+    pub(crate) fn apply(&self, hosting: &Hosting, settings: HostSettings) {
+        let HostSettings { hosts, proxies, tls } = settings;
+        self.hosts.replace(hosts);
+        let current = self.config.current();
+        if let (Some(current), Some(new)) = (&current.tls_acceptor, tls) {
+            current.replace(new);
+        }
+        self.config.replace(ConnectionConfig {
+            handshake_timeout: hosting.handshake_timeout,
+            write_timeout: hosting.write_timeout,
+            trusted_proxies: proxies,
+            ..current
+        });
+        self.limit_connections(hosting.max_connections);
+    }
+
+    fn limit_connections(&self, limit: usize) {
+        let old = self.max_connections.swap(limit, Ordering::Relaxed);
+        self.slots.add_permits(limit.saturating_sub(old));
+        // The limit of a flag is a number of 32 bits.
+        let Ok(fewer @ 1..) = u32::try_from(old.saturating_sub(limit)) else { return };
+        let slots = Arc::clone(&self.slots);
+        // Connections above the new limit go on; new ones wait until enough have ended.
+        tokio::spawn(async move {
+            if let Ok(permits) = slots.acquire_many_owned(fewer).await {
+                permits.forget();
+            }
+        });
+    }
+
+    /// Waits until no connection is open. Connections must not be accepted meanwhile. Cancel safe.
+    pub(crate) async fn wait_until_empty(&self) {
+        let limit = self.max_connections.load(Ordering::Relaxed);
+        if let Ok(limit) = u32::try_from(limit) {
+            let _ = self.slots.acquire_many(limit).await;
+        }
+    }
+
     /// Accepts connections for as long as the future is polled.
-    pub(crate) async fn accept_all(&self, mut acceptor: TcpAcceptor) {
+    pub(crate) async fn accept_all(&self, acceptor: impl Into<Acceptor>) {
+        match acceptor.into() {
+            Acceptor::Tcp(acceptor) => self.accept_from(acceptor).await,
+            #[cfg(unix)]
+            Acceptor::Unix(acceptor) => self.accept_from(acceptor).await,
+        }
+    }
+
+    async fn accept_from(&self, mut acceptor: impl Accept) {
         let mut full = false;
         loop {
             let was_full = std::mem::replace(&mut full, self.slots.available_permits() == 0);
@@ -81,12 +137,9 @@ impl<A: Answer> Server<A> {
             // A WebSocket on an HTTP/2 stream may have taken the slot meanwhile.
             let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
             debug!(%peer, "accepted");
-            // Without this option, the system delays small echoes, for which clients wait. A socket
-            // that refuses the option is about to fail.
-            let _ = stream.set_nodelay(true);
             let guard = ConnectionGuard::new(&self.drain, peer, slot);
             let service = self.service.clone();
-            let config = self.connection_config.clone();
+            let config = self.config.current();
             let serve = |stream| connection::serve(stream, service, guard, config);
             match &self.workers {
                 Some(workers) => workers.spawn(stream, serve),

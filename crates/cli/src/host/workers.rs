@@ -5,18 +5,18 @@
 //! times, and these system calls cost as much as the work of the call.
 
 use std::io;
-use std::net::TcpStream as StdTcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::net::TcpStream;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio::time::interval;
 use tracing::debug;
+
+use super::client_stream::ClientStream;
 
 /// Interval of [`tick`]. Chosen: shorter than most timeouts, and long enough to cost nothing.
 const TICK: Duration = Duration::from_secs(1);
@@ -48,31 +48,29 @@ impl Workers {
 
     /// Serves a connection on the thread that serves the fewest. A connection that fails before is
     /// dropped.
-    pub(crate) fn spawn<F>(
-        &self,
-        stream: TcpStream,
-        serve: impl FnOnce(TcpStream) -> F + Send + 'static,
-    ) where
+    pub(super) fn spawn<S, F>(&self, stream: S, serve: impl FnOnce(S) -> F + Send + 'static)
+    where
+        S: ClientStream,
         F: Future<Output = ()> + Send + 'static,
     {
         let fewest = |worker: &&Worker| worker.connections.load(Ordering::Relaxed);
         let Some(worker) = self.workers.iter().min_by_key(fewest) else { return };
         let connection = Connection::begin(&worker.connections);
         // Each runtime has to watch the socket by itself.
-        let stream = match stream.into_std() {
+        let stream = match stream.detach() {
             Ok(stream) => stream,
             Err(error) => return debug!("a connection failed before it was served: {error}"),
         };
-        worker.runtime.spawn(run(stream, serve, connection));
+        worker.runtime.spawn(run::<S, F>(stream, serve, connection));
     }
 }
 
-async fn run<F: Future<Output = ()>>(
-    stream: StdTcpStream,
-    serve: impl FnOnce(TcpStream) -> F,
+async fn run<S: ClientStream, F: Future<Output = ()>>(
+    stream: S::Detached,
+    serve: impl FnOnce(S) -> F,
     _connection: Connection,
 ) {
-    match TcpStream::from_std(stream) {
+    match S::attach(stream) {
         Ok(stream) => serve(stream).await,
         Err(error) => debug!("a connection failed before it was served: {error}"),
     }
@@ -130,7 +128,7 @@ mod tests {
     use std::future::pending;
 
     use tokio::io::AsyncReadExt as _;
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::mpsc;
 
     use super::*;

@@ -4,7 +4,6 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::sync::Arc;
 
 use sockeye_gateway_testing::Server as Upstream;
 
@@ -45,7 +44,11 @@ async fn settings_and_rules_change_and_calls_go_on() {
     assert_eq!(*upstream.echo.in_progress().borrow(), 1, "the call goes on");
 
     for (file, text, problem) in [
-        (&config, settings("max-messages = \"1MiB\"\n"), "there is no key \"max-messages\""),
+        (
+            &config,
+            settings("max-messages = \"1MiB\"\n"),
+            "there is no key \"max-messages\"; did you mean max-message?",
+        ),
         (&config, settings("max-message = \"big\"\n"), "line 3, column 1: max-message: "),
         (&rules, "[[http.rules]]\nselector = 1\n".to_owned(), "line 2, column 12: "),
     ] {
@@ -53,28 +56,17 @@ async fn settings_and_rules_change_and_calls_go_on() {
         std::fs::write(file, text).unwrap();
         server.signal("HUP");
         let expected = "not reloaded, so the old settings stay: ";
-        let line = wait_for_line(&mut server, expected);
+        let line = server.wait_for_line(expected);
         assert!(line.contains(problem), "{line}");
         assert_eq!(status(&server.get("/alias")), "200");
         std::fs::write(file, old).unwrap();
     }
 
-    std::fs::write(&config, settings("max-connections = 7\n")).unwrap();
+    std::fs::write(&config, settings("metrics = true\n")).unwrap();
     server.signal("HUP");
-    server.wait_for("--max-connections changes when the program is started again");
+    server.wait_for("--metrics changes when the program is started again");
     server.wait_for("reloaded");
     assert_eq!(*upstream.echo.in_progress().borrow(), 1, "the call goes on");
-}
-
-/// Returns the next line of the log that contains a phrase.
-fn wait_for_line(server: &mut Server, phrase: &str) -> String {
-    loop {
-        let mut line = String::new();
-        assert_ne!(server.log.read_line(&mut line).unwrap(), 0, "the log has no {phrase:?}");
-        if line.contains(phrase) {
-            return line;
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,20 +81,10 @@ async fn a_new_certificate_is_used_for_new_connections() {
     write(&cert, &key);
     let flags = ["--demo", "--tls-cert", cert.to_str().unwrap(), "--tls-key"];
     let mut server = Server::start_gateway(&[&flags[..], &[key.to_str().unwrap()]].concat());
-    let first = certificate(&server).await;
-    assert_eq!(certificate(&server).await, first);
+    let first = any_issuer::certificate(&server.address).await;
+    assert_eq!(any_issuer::certificate(&server.address).await, first);
     write(&cert, &key);
     server.signal("HUP");
     server.wait_for("reloaded");
-    assert_ne!(certificate(&server).await, first);
-}
-
-/// Returns the certificate that the server presents.
-async fn certificate(server: &Server) -> Vec<u8> {
-    let (config, verifier) = any_issuer::client_config();
-    let stream = tokio::net::TcpStream::connect(&server.address).await.unwrap();
-    let connector = tokio_rustls::TlsConnector::from(Arc::clone(&config));
-    let _stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
-    let certificate = verifier.certificate.lock().unwrap();
-    certificate.as_ref().unwrap().as_ref().to_vec()
+    assert_ne!(any_issuer::certificate(&server.address).await, first);
 }

@@ -52,7 +52,7 @@ async fn readyz_falsifies_first_and_calls_go_on_meanwhile() {
     server.wait_for("/readyz answers 503");
     let answer = server.get("/readyz");
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
-    assert!(answer.ends_with("the gateway is shutting down\n"), "{answer}");
+    assert!(answer.ends_with("the server is shutting down\n"), "{answer}");
     assert!(server.get("/healthz").starts_with("HTTP/1.1 200 "));
     assert!(server.get("/v1/echo/hi").starts_with("HTTP/1.1 200 "));
     server.signal("TERM");

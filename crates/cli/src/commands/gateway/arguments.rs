@@ -43,10 +43,6 @@ pub(crate) struct GatewayArguments {
     #[command(flatten)]
     pub(crate) hosting: Hosting,
 
-    /// Read settings from this TOML file, whose keys are the flags without dashes in front
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-
     /// Serve a library of books with an upstream of its own, to try the gateway on
     #[arg(long)]
     pub(crate) demo: bool,
@@ -222,11 +218,6 @@ pub(crate) struct GatewayArguments {
     #[arg(long, value_name = "DURATION", default_value = "60s", help_heading = "Limits")]
     #[arg(value_parser = units::duration)]
     pub(crate) idle_timeout: Duration,
-
-    /// Time between the signal to stop and the end of accepting, in which /readyz answers 503.
-    /// Default: none
-    #[arg(long, value_name = "DURATION", value_parser = units::duration, help_heading = "Limits")]
-    pub(crate) drain_delay: Option<Duration>,
 
     /// Append a line of JSON for each call to this file; - for standard output
     #[arg(long, value_name = "FILE", help_heading = "Logging")]

@@ -1,17 +1,13 @@
 //! The routes of the program itself, beside those of the gateway.
 
 use std::convert::Infallible;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{self, Request, StatusCode};
+use axum::http::{self, Request};
 use axum::middleware;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use futures_util::TryFutureExt as _;
 use futures_util::future::{Either, MapOk};
@@ -21,35 +17,17 @@ use tower_service::Service;
 
 use super::access;
 use crate::host::front::{Answered, answered};
+use crate::host::health::Readiness;
 use crate::host::metrics::ServerMetrics;
 use crate::host::reloadable::Reloadable;
 
-/// The readiness for calls. Clones share it.
-#[derive(Clone, Debug)]
-pub(crate) struct Readiness {
-    gateway: Gateway,
-    is_stopping: Arc<AtomicBool>,
-}
-
-impl Readiness {
-    /// Creates the readiness of a gateway that is not stopping.
-    pub(crate) fn new(gateway: Gateway) -> Self {
-        Self { gateway, is_stopping: Arc::default() }
-    }
-
-    /// Records that the program stops soon, so that load balancers send no more calls.
-    pub(crate) fn stop(&self) {
-        self.is_stopping.store(true, Ordering::Relaxed);
-    }
-
-    /// Returns why no calls can be made, if none can.
-    fn obstacle(&self) -> Option<&'static str> {
-        if self.is_stopping.load(Ordering::Relaxed) {
-            return Some("the gateway is shutting down\n");
-        }
-        let knows_services = self.gateway.sources().iter().any(|source| source.schema.is_some());
+/// Returns the readiness of a gateway: it is ready while it knows services to call.
+pub(crate) fn readiness(gateway: &Gateway) -> Readiness {
+    let gateway = gateway.clone();
+    Readiness::new(move || {
+        let knows_services = gateway.sources().iter().any(|source| source.schema.is_some());
         (!knows_services).then_some("the services of no upstream are known yet\n")
-    }
+    })
 }
 
 /// The paths of the program itself.
@@ -67,7 +45,7 @@ pub(crate) struct Routes {
 impl Routes {
     pub(crate) fn new(
         gateway: Gateway,
-        readiness: Readiness,
+        readiness: &Readiness,
         metrics: Option<ServerMetrics>,
         is_private: Reloadable<bool>,
     ) -> Self {
@@ -81,8 +59,7 @@ impl Routes {
             .fallback_service(gateway.clone())
             .layer(middleware::from_fn_with_state(is_private.clone(), access::refuse_proxies))
             // Checks of health may come through a proxy.
-            .route("/healthz", get(|| async { "ok\n" }))
-            .route("/readyz", get(ready).with_state(readiness));
+            .merge(readiness.routes());
         Self { gateway, is_private, own }
     }
 }
@@ -113,13 +90,5 @@ impl Service<Request<Incoming>> for Routes {
         }
         let answer = self.gateway.call(request);
         Either::Right(Either::Right(answer.map_ok(|response| response.map(Body::new))))
-    }
-}
-
-async fn ready(State(readiness): State<Readiness>) -> Response {
-    let headers = [(CACHE_CONTROL, "no-store")];
-    match readiness.obstacle() {
-        None => (headers, "ok\n").into_response(),
-        Some(obstacle) => (StatusCode::SERVICE_UNAVAILABLE, headers, obstacle).into_response(),
     }
 }

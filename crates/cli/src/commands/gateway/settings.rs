@@ -1,6 +1,7 @@
 //! The settings of the gateway, from the flags.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use sockeye::upgrade::{OriginPolicy, TrustedProxies};
@@ -14,16 +15,18 @@ use tracing::warn;
 
 use super::GatewayArguments;
 use super::access::{Access, SUBJECT, Tokens};
-use super::access_log::AccessLog;
+use super::call_line::CallLine;
 use super::demo::Demo;
 use super::upstreams;
+use crate::host::access_log::AccessLog;
 use crate::host::websocket;
 
-/// The parts of a gateway that stay when the settings are reloaded.
+/// The parts of a gateway that are not built from the flags alone.
+#[derive(Clone)]
 pub(crate) struct Surroundings {
     pub(crate) proxies: TrustedProxies,
     pub(crate) access_log: Option<AccessLog>,
-    pub(crate) demo: Option<Demo>,
+    pub(crate) demo: Option<Arc<Demo>>,
 }
 
 /// The settings of the gateway.
@@ -98,7 +101,7 @@ fn builder(
     Ok(match &surroundings.access_log {
         Some(log) => {
             let log = log.clone();
-            builder.observer(move |record| log.write(record))
+            builder.observer(move |record| log.write(&CallLine::from(record)))
         }
         None => builder,
     })

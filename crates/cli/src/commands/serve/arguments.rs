@@ -1,12 +1,13 @@
 //! The arguments of `sockeye serve`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::hub::HubArguments;
+use super::hub::{self, HubArguments};
 use crate::host::Hosting;
-use crate::units;
+use crate::{runtime, units};
 
 /// Run a server with an echo, chat rooms and gRPC, and pages to try them on
 #[derive(Debug, Args)]
@@ -30,12 +31,20 @@ Paths:
   /demo                  another page: gRPC in the browser
   /grpc                  the WebSocket that carries gRPC
   /healthz               answers ok
+  /readyz                answers ok until the server is told to stop
   /metrics               metrics for Prometheus, with --metrics
 
 On loopback, without --allow-host and --trust-proxy, anybody may use the rooms. Elsewhere the hub
 is off until --hub-secret-file, --hub-jwks-file or --no-auth says who may use it.
 
 With TLS, pages and WebSockets come over HTTP/2 or HTTP/1.1, as the client asks.
+
+Each flag is also a key of the file of --config, `max-message = \"1MiB\"`, and a variable of the
+environment, SOCKEYE_MAX_MESSAGE=1MiB. The command line takes precedence over the environment, and
+the environment over the file. docs/operations.md describes them.
+
+SIGHUP reloads the settings and the certificates, and open connections go on. SIGUSR2 starts the
+program anew, without losing a connection that arrives meanwhile, and ends the old process.
 
 Ctrl-C closes every connection with 1001 (Going Away) and exits; with --bus, those to the rooms with
 1012 (Service Restart), as they return to the other servers. A second one exits at once.")]
@@ -68,4 +77,20 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "DURATION", default_value = "60s", help_heading = "Limits")]
     #[arg(value_parser = units::duration)]
     pub(crate) idle_timeout: Duration,
+
+    /// Append a line of JSON to this file when a WebSocket opens, and one when it ends; - for
+    /// standard output
+    #[arg(long, value_name = "FILE", help_heading = "Logging")]
+    pub(crate) access_log: Option<PathBuf>,
+}
+
+impl Serve {
+    /// Checks the files that the flags name.
+    ///
+    /// # Errors
+    /// A sentence about the first file that cannot be used.
+    pub(crate) fn check_files(&self) -> anyhow::Result<()> {
+        self.hosting.check_files()?;
+        runtime::run(async { hub::check_files(self) })
+    }
 }

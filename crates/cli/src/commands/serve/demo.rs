@@ -9,21 +9,22 @@ use axum::http::{HeaderMap, Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use sockeye::axum::{WebSocketRejection, WebSocketUpgrade};
-use sockeye::upgrade::Options;
 use sockeye_demo::Service;
 use sockeye_demo::v1::demo_server::{DemoServer, SERVICE_NAME};
 use tracing::{Instrument as _, debug};
 
+use super::settings::WebSocketSettings;
 use super::{echo, page};
 use crate::host::connection;
+use crate::host::reloadable::Reloadable;
 use crate::host::shutdown::ConnectionGuard;
 
-/// Returns the routes of the demo, whose WebSockets are upgraded with `options`.
-pub(crate) fn routes(options: Options) -> Router {
+/// Returns the routes of the demo.
+pub(crate) fn routes(settings: Reloadable<WebSocketSettings>) -> Router {
     let service = DemoServer::new(Service::default());
     let service = Router::new().route_service(&format!("/{SERVICE_NAME}/{{method}}"), service);
     Router::new()
-        .route("/grpc", any(upgrade).with_state(Grpc { options, service: service.clone() }))
+        .route("/grpc", any(upgrade).with_state(Grpc { settings, service: service.clone() }))
         .route("/demo/{file}", get(file))
         // Native clients need no WebSocket.
         .merge(service)
@@ -31,7 +32,7 @@ pub(crate) fn routes(options: Options) -> Router {
 
 #[derive(Clone, Debug)]
 struct Grpc {
-    options: Options,
+    settings: Reloadable<WebSocketSettings>,
     service: Router,
 }
 
@@ -46,16 +47,20 @@ async fn upgrade(
         return refusal;
     }
     match upgrade {
-        Ok(upgrade) => upgrade.options(grpc.options).on_upgrade(async move |ws| {
-            let peer = ws.peer_addr().map(tracing::field::display);
-            debug!(peer, "gRPC over a WebSocket opened");
-            let stream = sockeye_grpc::Connection::from(ws.into_byte_stream());
-            let span = guard.span().clone();
-            match connection::serve_grpc(stream, grpc.service, guard).instrument(span).await {
-                Ok(()) => debug!(peer, "gRPC over a WebSocket ended"),
-                Err(error) => debug!(peer, "gRPC over a WebSocket failed: {error:#}"),
-            }
-        }),
+        Ok(upgrade) => {
+            let WebSocketSettings { options, connection_log, .. } = grpc.settings.current();
+            upgrade.options(options).on_upgrade(async move |mut ws| {
+                let _logged = connection_log.begin("/grpc", &mut ws);
+                let peer = ws.peer_addr().map(tracing::field::display);
+                debug!(peer, "gRPC over a WebSocket opened");
+                let stream = sockeye_grpc::Connection::from(ws.into_byte_stream());
+                let span = guard.span().clone();
+                match connection::serve_grpc(stream, grpc.service, guard).instrument(span).await {
+                    Ok(()) => debug!(peer, "gRPC over a WebSocket ended"),
+                    Err(error) => debug!(peer, "gRPC over a WebSocket failed: {error:#}"),
+                }
+            })
+        }
         Err(rejection) => rejection.into_response(),
     }
 }

@@ -4,59 +4,21 @@ use axum::extract::{Extension, State};
 use axum::http::header::{ALLOW, CONNECTION, UPGRADE};
 use axum::http::{HeaderMap, Method, StatusCode, Version};
 use axum::response::{IntoResponse, Response};
+use sockeye::WebSocket;
 use sockeye::axum::{WebSocketRejection, WebSocketUpgrade};
-use sockeye::upgrade::{HostPolicy, Options, TrustedProxies};
-use sockeye::{Deflate, MemoryBudget, WebSocket};
 use tracing::debug;
 
-use super::Serve;
+use super::connection_log::ConnectionLog;
+use super::settings::WebSocketSettings;
+use crate::host::reloadable::Reloadable;
 use crate::host::shutdown::ConnectionGuard;
-use crate::host::websocket;
 
 /// The subprotocol of `/echo`, selected if the client offers it.
 const SUBPROTOCOL: &str = "echo.sockeye";
 
-/// The upgrade options of the echo connections.
-#[derive(Clone, Debug)]
-pub(crate) struct Echo {
-    options: Options,
-}
-
-impl Echo {
-    /// Builds the upgrade options from the flags.
-    ///
-    /// # Errors
-    /// When an `--allow-origin` is not a pattern.
-    pub(crate) fn new(
-        flags: &Serve,
-        hosts: HostPolicy,
-        proxies: TrustedProxies,
-    ) -> anyhow::Result<Self> {
-        let mut options = Options::new()
-            .config(
-                websocket::config(&flags.hosting, flags.idle_timeout)
-                    .max_message_length(flags.max_message),
-            )
-            .allow_hosts(hosts)
-            .trusted_proxies(proxies)
-            .memory_budget(MemoryBudget::new(flags.memory_budget))
-            .subprotocols([SUBPROTOCOL])
-            .deflate(Deflate::default());
-        for pattern in &flags.allow_origin {
-            options = options.allow_origin(pattern)?;
-        }
-        Ok(Self { options })
-    }
-
-    /// Returns the options that hold for all other WebSockets too: origins, limits, timeouts.
-    pub(crate) fn options(&self) -> Options {
-        self.options.clone()
-    }
-}
-
 /// Handles a request for `/echo`.
 pub(crate) async fn upgrade(
-    State(echo): State<Echo>,
+    State(settings): State<Reloadable<WebSocketSettings>>,
     Extension(guard): Extension<ConnectionGuard>,
     (method, version, headers): (Method, Version, HeaderMap),
     upgrade: Result<WebSocketUpgrade, WebSocketRejection>,
@@ -66,8 +28,10 @@ pub(crate) async fn upgrade(
     }
     match upgrade {
         Ok(upgrade) => {
-            let upgrade = upgrade.options(echo.options).drain(guard.drain());
-            upgrade.on_upgrade(async move |ws| serve(ws, guard).await)
+            let WebSocketSettings { options, connection_log, .. } = settings.current();
+            let options = options.subprotocols([SUBPROTOCOL]);
+            let upgrade = upgrade.options(options).drain(guard.drain());
+            upgrade.on_upgrade(async move |ws| serve(ws, guard, connection_log).await)
         }
         Err(rejection) => rejection.into_response(),
     }
@@ -95,7 +59,8 @@ pub(crate) fn refuse_non_websocket(
     (!headers.contains_key(UPGRADE)).then(|| refusal.into_response())
 }
 
-async fn serve(mut ws: WebSocket, _guard: ConnectionGuard) {
+async fn serve(mut ws: WebSocket, _guard: ConnectionGuard, connection_log: ConnectionLog) {
+    let _logged = connection_log.begin("/echo", &mut ws);
     let peer = ws.peer_addr().map(tracing::field::display);
     debug!(peer, "WebSocket opened");
     match (echo(&mut ws).await, ws.close_frame()) {

@@ -8,17 +8,19 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 
-use super::echo::{self, Echo};
 use super::hub::HubServer;
-use super::{demo, page};
+use super::settings::WebSocketSettings;
+use super::{demo, echo, page};
+use crate::host::health::Readiness;
 use crate::host::metrics::ServerMetrics;
+use crate::host::reloadable::Reloadable;
 
 /// Returns the router of the server.
 pub(crate) fn router(
-    echo: Echo,
+    settings: Reloadable<WebSocketSettings>,
     hub: &HubServer,
     metrics: Option<ServerMetrics>,
-    max_message: usize,
+    readiness: &Readiness,
 ) -> Router {
     let pages = match metrics {
         Some(metrics) => {
@@ -32,19 +34,21 @@ pub(crate) fn router(
         None => Router::new(),
     };
     let admission = {
-        let hub = hub.clone();
-        move |headers: HeaderMap| async move { server_info(max_message, hub.admission(&headers)) }
+        let (hub, settings) = (hub.clone(), settings.clone());
+        move |headers: HeaderMap| async move {
+            server_info(settings.current().max_message, hub.admission(&headers))
+        }
     };
     let pages = pages
-        .route("/healthz", get(|| async { "ok\n" }))
+        .merge(readiness.routes())
         .route("/server.json", get(admission))
         .merge(page::routes())
         .merge(hub.pages())
         .route_layer(middleware::from_fn(refuse_websockets));
     pages
-        .merge(demo::routes(echo.options()))
-        .merge(hub.routes(&echo.options()))
-        .route("/echo", any(echo::upgrade).with_state(echo))
+        .merge(demo::routes(settings.clone()))
+        .merge(hub.routes(&settings))
+        .route("/echo", any(echo::upgrade).with_state(settings))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
 }

@@ -68,3 +68,13 @@ pub(crate) fn client_config() -> (Arc<ClientConfig>, Arc<TrustAnyIssuer>) {
         .with_no_client_auth();
     (Arc::new(config), verifier)
 }
+
+/// Returns the certificate that a server presents.
+pub(crate) async fn certificate(address: &str) -> Vec<u8> {
+    let (config, verifier) = client_config();
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let connector = tokio_rustls::TlsConnector::from(config);
+    let _stream = connector.connect("localhost".try_into().unwrap(), stream).await.unwrap();
+    let certificate = verifier.certificate.lock().unwrap();
+    certificate.as_ref().unwrap().as_ref().to_vec()
+}

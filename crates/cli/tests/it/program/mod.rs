@@ -51,7 +51,7 @@ pub(crate) struct Server {
     pub(crate) log: BufReader<ChildStderr>,
     /// The printed URL, such as `http://127.0.0.1:40123/`.
     pub(crate) url: String,
-    /// Host and port of the URL.
+    /// Host and port of the URL, or the path of the socket.
     pub(crate) address: String,
 }
 
@@ -79,8 +79,14 @@ impl Server {
 
     /// Starts a server by its whole command, and waits for the address.
     pub(crate) fn start_command(mut command: Command) -> Self {
+        command.stdin(Stdio::null());
+        Self::start_with_input(command)
+    }
+
+    /// Starts a server by its whole command, which has its standard input, and waits for the
+    /// address.
+    pub(crate) fn start_with_input(mut command: Command) -> Self {
         let mut child = command
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -90,6 +96,7 @@ impl Server {
         out.read_line(&mut line).unwrap();
         let url = line.trim_end().rsplit(' ').next().unwrap().to_owned();
         let address = url.split("://").nth(1).map(|rest| rest.trim_end_matches('/'));
+        let address = address.or_else(|| url.strip_prefix("unix:"));
         let address = address.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
         let log = BufReader::new(child.stderr.take().unwrap());
         Self { child, out, log, url, address }
@@ -163,6 +170,22 @@ impl Server {
         let id = self.child.id().to_string();
         let status = Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap();
         assert!(status.success());
+    }
+
+    /// Returns the number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Returns the next line of the log that contains a phrase.
+    pub(crate) fn wait_for_line(&mut self, phrase: &str) -> String {
+        loop {
+            let mut line = String::new();
+            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "the log has no {phrase:?}");
+            if line.contains(phrase) {
+                return line;
+            }
+        }
     }
 
     /// Waits for a line of the log that contains `phrase`.

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use sockeye::upgrade::OriginPolicy;
 use sockeye_hub::api::Api;
 use sockeye_hub::core::RoomName;
-use sockeye_hub::namespaces::{self, Namespaces, Rules};
+use sockeye_hub::namespaces::{self, Namespaces};
 use tokio::sync::Semaphore;
 
 use super::HubServer;
@@ -134,11 +134,6 @@ impl ServerApi {
         self.keyed.as_ref().is_some_and(|api| api.accepts(headers))
     }
 
-    /// Returns the rules of a room.
-    pub(super) fn rules(&self, room: &RoomName) -> &Rules {
-        self.namespaces.rules(room)
-    }
-
     /// Checks what the API would check after it has the body.
     ///
     /// # Errors
@@ -195,7 +190,8 @@ impl ServerApi {
 
 /// Handles `/api/METHOD`.
 pub(super) async fn call(State(server): State<HubServer>, request: Request) -> Response {
-    let api = &server.inner.api;
+    let settings = server.settings();
+    let api = &settings.api;
     match api.check(request.method(), request.headers()) {
         Ok(keyed) => api.handle(keyed, request, Api::<()>::DEFAULT_MAX_BODY).await,
         Err(refusal) => refusal.into_response(),
@@ -208,12 +204,12 @@ pub(super) async fn publish(
     Path(room): Path<String>,
     request: Request,
 ) -> Response {
-    let inner = &*server.inner;
-    let api = &inner.api;
+    let settings = server.settings();
+    let api = &settings.api;
     if has_key(request.headers()) {
         return call(State(server.clone()), request).await;
     }
-    if let Err(refusal) = api.check_post(&request, &inner.access, &room) {
+    if let Err(refusal) = api.check_post(&request, &settings.access, &room) {
         return refusal.into_response();
     }
     let Ok(_permit) = tokio::time::timeout(api.timeout, api.posts.acquire()).await else {

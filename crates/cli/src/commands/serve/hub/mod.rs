@@ -16,7 +16,6 @@ use anyhow::Context;
 use axum::Router;
 use axum::http::HeaderMap;
 use axum::routing::{any, get};
-use sockeye::upgrade::Options;
 use sockeye_hub::bus::Local;
 use sockeye_hub::namespaces::Namespaces;
 use sockeye_hub::protocol::Endpoint;
@@ -29,6 +28,9 @@ use self::access::Access;
 use self::api::ServerApi;
 use self::bus::BusUrl;
 use super::Serve;
+use super::settings::WebSocketSettings;
+use crate::host::listening_socket::LOCAL;
+use crate::host::reloadable::Reloadable;
 
 /// The maximum time between two close frames to clients that move to other servers, so that a
 /// server with few clients stops quickly: that of the server's drain.
@@ -43,14 +45,48 @@ pub(crate) struct HubServer {
 #[derive(Debug)]
 struct Inner {
     hub: sockeye_hub::Hub,
-    endpoint: Endpoint,
-    access: Access,
-    api: ServerApi,
+    settings: Reloadable<Arc<HubSettings>>,
+    namespaces: Namespaces,
+    revocations: Revocations,
     bus: Option<BusUrl>,
     /// The histories of a hub without a bus.
     local: Local,
     started: Instant,
     overview: overview::Cache,
+}
+
+/// The settings of the hub that a reload replaces: the keys of tokens, and that of the server API.
+#[derive(Debug)]
+pub(crate) struct HubSettings {
+    endpoint: Endpoint,
+    access: Access,
+    api: ServerApi,
+}
+
+impl HubSettings {
+    /// Reads the settings of a hub whose server listens on `bound`.
+    ///
+    /// # Errors
+    /// When a file cannot be used, or a flag needs the hub, which is off.
+    fn new(
+        options: &Serve,
+        bound: SocketAddr,
+        hub: &sockeye_hub::Hub,
+        namespaces: &Namespaces,
+        revocations: &Revocations,
+    ) -> anyhow::Result<Self> {
+        let access = Access::new(&options.hub, &options.hosting, bound, revocations)?;
+        let api = ServerApi::new(options, hub, namespaces)?;
+        let endpoint = Endpoint::builder(hub.clone()).namespaces(namespaces.clone());
+        let endpoint = match &access {
+            Access::Tokens(verifier) => endpoint.tokens(verifier.clone()),
+            Access::Off | Access::Private | Access::Anybody => endpoint.anonymous(true),
+        };
+        if matches!(access, Access::Off) {
+            info!("the hub is off: add --hub-secret-file, --hub-jwks-file or --no-auth to use it");
+        }
+        Ok(Self { endpoint: endpoint.build(), access, api })
+    }
 }
 
 impl HubServer {
@@ -67,7 +103,8 @@ impl HubServer {
     ) -> anyhow::Result<Self> {
         let arguments = &options.hub;
         let revocations = Revocations::new();
-        let access = Access::new(arguments, &options.hosting, bound, &revocations)?;
+        // Before the bus is connected, which may take long.
+        Access::new(arguments, &options.hosting, bound, &revocations)?;
         let namespaces = namespaces(arguments)?;
         let mut builder =
             sockeye_hub::Hub::builder().namespaces(&namespaces).revocations(revocations.clone());
@@ -79,23 +116,15 @@ impl HubServer {
             builder = builder.bus(local.clone());
         }
         let hub = builder.build();
-        let api = ServerApi::new(options, &hub, &namespaces)?;
-        let endpoint = Endpoint::builder(hub.clone()).namespaces(namespaces);
-        let endpoint = match &access {
-            Access::Tokens(verifier) => endpoint.tokens(verifier.clone()),
-            Access::Off | Access::Private | Access::Anybody => endpoint.anonymous(true),
-        };
-        if matches!(access, Access::Off) {
-            info!("the hub is off: add --hub-secret-file, --hub-jwks-file or --no-auth to use it");
-        }
+        let settings = HubSettings::new(options, bound, &hub, &namespaces, &revocations)?;
         if metrics {
             metrics::describe();
         }
         let inner = Inner {
             hub,
-            endpoint: endpoint.build(),
-            access,
-            api,
+            settings: Reloadable::new(Arc::new(settings)),
+            namespaces,
+            revocations,
             bus,
             local,
             started: Instant::now(),
@@ -104,9 +133,32 @@ impl HubServer {
         Ok(Self { inner: Arc::new(inner) })
     }
 
-    /// Returns the routes of the hub, whose WebSockets are upgraded with `options`.
-    pub(crate) fn routes(&self, options: &Options) -> Router {
-        let upgrades = upgrade::Upgrades::new(self.clone(), options);
+    /// Returns the current settings.
+    fn settings(&self) -> Arc<HubSettings> {
+        self.inner.settings.current()
+    }
+
+    /// Reads the settings anew, for [`apply`](Self::apply). The rules of rooms and the bus stay.
+    ///
+    /// # Errors
+    /// When a file cannot be used, or a flag needs the hub, which is off.
+    pub(crate) fn read_settings(
+        &self,
+        options: &Serve,
+        bound: SocketAddr,
+    ) -> anyhow::Result<HubSettings> {
+        let Inner { hub, namespaces, revocations, .. } = &*self.inner;
+        HubSettings::new(options, bound, hub, namespaces, revocations)
+    }
+
+    /// Replaces the settings. Clients that are connected stay.
+    pub(crate) fn apply(&self, settings: HubSettings) {
+        self.inner.settings.replace(Arc::new(settings));
+    }
+
+    /// Returns the routes of the hub.
+    pub(crate) fn routes(&self, settings: &Reloadable<WebSocketSettings>) -> Router {
+        let upgrades = upgrade::Upgrades { server: self.clone(), settings: settings.clone() };
         Router::new()
             .route("/hub", any(upgrade::sockeye).with_state(upgrades.clone()))
             .route("/connection/websocket", any(upgrade::centrifuge).with_state(upgrades))
@@ -122,7 +174,7 @@ impl HubServer {
     /// Returns the word by which a page that is requested with these headers knows who may use the
     /// hub.
     pub(crate) fn admission(&self, headers: &HeaderMap) -> &'static str {
-        match &self.inner.access {
+        match &self.settings().access {
             access if access.is_off(headers) => "off",
             Access::Tokens(_) => "token",
             _ => "anybody",
@@ -154,6 +206,18 @@ impl HubServer {
         // The reason is short enough for a close frame, and without connections nothing fails.
         let _ = self.inner.hub.shutdown("").await;
     }
+}
+
+/// Checks the URL of the bus and the files that the flags name. Must be called within a Tokio
+/// runtime.
+///
+/// # Errors
+/// A sentence about the first that cannot be used.
+pub(crate) fn check_files(options: &Serve) -> anyhow::Result<()> {
+    options.hub.bus()?;
+    let hub = sockeye_hub::Hub::builder().build();
+    let namespaces = namespaces(&options.hub)?;
+    HubSettings::new(options, LOCAL, &hub, &namespaces, &Revocations::new()).map(drop)
 }
 
 fn namespaces(arguments: &HubArguments) -> anyhow::Result<Namespaces> {

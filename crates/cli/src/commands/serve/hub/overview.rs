@@ -83,13 +83,13 @@ struct Metrics {
 /// Answers `/hub.json`: to anybody where anybody may use the hub, with what anybody may see, and to
 /// programs with the key of the server API.
 pub(super) async fn get(State(server): State<HubServer>, headers: HeaderMap) -> Response {
-    let inner = &*server.inner;
-    let reader = if inner.api.accepts(&headers) { Reader::Keyed } else { Reader::Public };
+    let settings = server.settings();
+    let reader = if settings.api.accepts(&headers) { Reader::Keyed } else { Reader::Public };
     if reader == Reader::Public {
-        if inner.access.is_off(&headers) {
+        if settings.access.is_off(&headers) {
             return Refusal::Off.into_response();
         }
-        if let Access::Tokens(_) = inner.access {
+        if let Access::Tokens(_) = settings.access {
             return Refusal::NoKey.into_response();
         }
     }
@@ -168,7 +168,8 @@ fn rooms(inner: &Inner, reader: Reader) -> Vec<Room> {
     for _ in 0..MAX_PAGES {
         let page = inner.hub.occupied_rooms(after, MAX_ROOMS);
         let shown = page.items.into_iter().filter(|(room, _)| {
-            reader == Reader::Keyed || inner.api.rules(room).presence == namespaces::Access::Anybody
+            reader == Reader::Keyed
+                || inner.namespaces.rules(room).presence == namespaces::Access::Anybody
         });
         rooms.extend(shown.take(MAX_ROOMS - rooms.len()).map(|(room, counts)| Room {
             name: room.as_str().to_owned(),

@@ -5,13 +5,14 @@ use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, Method, Version};
 use axum::response::{IntoResponse, Response};
 use sockeye::axum::{WebSocketRejection, WebSocketUpgrade};
-use sockeye::upgrade::Options;
 use sockeye_hub::protocol::Protocol;
 use tracing::{Instrument as _, debug};
 
 use super::HubServer;
 use super::access;
 use crate::commands::serve::echo;
+use crate::commands::serve::settings::WebSocketSettings;
+use crate::host::reloadable::Reloadable;
 use crate::host::shutdown::ConnectionGuard;
 
 /// The subprotocols of `/hub`.
@@ -19,22 +20,11 @@ const SOCKEYE: [&str; 2] = ["sockeye.hub.v1", "sockeye.hub.v1.binary"];
 /// The subprotocols of `/connection/websocket`.
 const CENTRIFUGE: [&str; 2] = ["centrifuge-json", "centrifuge-protobuf"];
 
-/// The hub, with the upgrade options of its two paths.
+/// The hub, with the settings of its WebSockets.
 #[derive(Clone, Debug)]
 pub(super) struct Upgrades {
-    server: HubServer,
-    sockeye: Options,
-    centrifuge: Options,
-}
-
-impl Upgrades {
-    pub(super) fn new(server: HubServer, options: &Options) -> Self {
-        Self {
-            server,
-            sockeye: options.clone().subprotocols(SOCKEYE),
-            centrifuge: options.clone().subprotocols(CENTRIFUGE),
-        }
-    }
+    pub(super) server: HubServer,
+    pub(super) settings: Reloadable<WebSocketSettings>,
 }
 
 /// Answers `/hub`.
@@ -44,7 +34,9 @@ pub(super) async fn sockeye(
     head: (Method, Version, HeaderMap),
     upgrade: Result<WebSocketUpgrade, WebSocketRejection>,
 ) -> Response {
-    serve(upgrades.server, upgrades.sockeye, Protocol::V1Json, guard, head, upgrade)
+    let mut settings = upgrades.settings.current();
+    settings.options = settings.options.subprotocols(SOCKEYE);
+    serve(&upgrades.server, settings, ("/hub", Protocol::V1Json), guard, head, upgrade)
 }
 
 /// Answers `/connection/websocket`.
@@ -59,14 +51,17 @@ pub(super) async fn centrifuge(
         Some("protobuf") => Protocol::CentrifugeProtobuf,
         _ => Protocol::CentrifugeJson,
     };
-    serve(upgrades.server, upgrades.centrifuge, protocol, guard, head, upgrade)
+    let mut settings = upgrades.settings.current();
+    settings.options = settings.options.subprotocols(CENTRIFUGE);
+    let endpoint = ("/connection/websocket", protocol);
+    serve(&upgrades.server, settings, endpoint, guard, head, upgrade)
 }
 
 /// Serves a client in the protocol of the subprotocol that it has requested, or else in `protocol`.
 fn serve(
-    server: HubServer,
-    options: Options,
-    protocol: Protocol,
+    server: &HubServer,
+    WebSocketSettings { options, connection_log, .. }: WebSocketSettings,
+    (path, protocol): (&'static str, Protocol),
     guard: ConnectionGuard,
     (method, version, headers): (Method, Version, HeaderMap),
     upgrade: Result<WebSocketUpgrade, WebSocketRejection>,
@@ -74,7 +69,8 @@ fn serve(
     if let Some(refusal) = echo::refuse_non_websocket("/chat", &method, version, &headers) {
         return refusal;
     }
-    if server.inner.access.is_off(&headers) {
+    let settings = server.settings();
+    if settings.access.is_off(&headers) {
         return access::off();
     }
     let upgrade = match upgrade {
@@ -82,10 +78,11 @@ fn serve(
         Err(rejection) => return rejection.into_response(),
     };
     let span = guard.span().clone();
-    let handler = async move |ws: sockeye::WebSocket| {
+    let handler = async move |mut ws: sockeye::WebSocket| {
+        let _logged = connection_log.begin(path, &mut ws);
         let peer = ws.peer_addr().map(tracing::field::display);
         debug!(peer, "client of the hub connected");
-        let endpoint = &server.inner.endpoint;
+        let endpoint = &settings.endpoint;
         let outcome = match ws.subprotocol() {
             Some(_) => endpoint.serve(ws).await,
             None => endpoint.serve_as(ws, protocol).await,

@@ -1,4 +1,4 @@
-//! The access log: a line of JSON for each call.
+//! The access log: a line of JSON for each call, or for each beginning and end of a WebSocket.
 //!
 //! A thread writes the lines, so that a slow disk delays no call. A line that finds its queue full
 //! is dropped and counted, and the next line tells the count.
@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde::Serialize;
-use sockeye_gateway::CallRecord;
 use tracing::warn;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
@@ -22,6 +21,9 @@ use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 /// Number of lines that may wait for the thread. Chosen: about 4 MiB, and the calls of a tenth of a
 /// second.
 const MAX_WAITING: usize = 8192;
+
+/// Maximum wait for the last lines of a program that ends. Chosen: a disk that works takes less.
+pub(crate) const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The file name that means standard output.
 const STANDARD_OUTPUT: &str = "-";
@@ -43,26 +45,12 @@ enum Command {
     Flush(SyncSender<()>),
 }
 
-/// A line of the log.
+/// A line of the log: the time, the fields of a record, and the lines that were lost before.
 #[derive(Serialize)]
-struct Line<'a> {
-    /// The time at which the call ended.
+struct Line<'a, R> {
     time: String,
-    peer: Option<String>,
-    request_id: Option<&'a str>,
-    protocol: &'static str,
-    http_method: &'a str,
-    /// Without the query, which may have secrets.
-    path: &'a str,
-    method: Option<&'a str>,
-    code: &'static str,
-    http_status: Option<u16>,
-    duration_ms: f64,
-    request_bytes: u64,
-    response_bytes: u64,
-    request_messages: u64,
-    response_messages: u64,
-    /// Lines that were lost before this one.
+    #[serde(flatten)]
+    record: &'a R,
     #[serde(skip_serializing_if = "is_zero")]
     dropped_lines: u64,
 }
@@ -88,26 +76,10 @@ impl AccessLog {
         Ok(Self { commands, dropped: Arc::default() })
     }
 
-    /// Writes the line of a call.
-    pub(crate) fn write(&self, record: &CallRecord) {
+    /// Writes the line of a record.
+    pub(crate) fn write(&self, record: &impl Serialize) {
         let dropped_lines = self.dropped.swap(0, Ordering::Relaxed);
-        let line = Line {
-            time: now(),
-            peer: record.peer.map(|peer| peer.to_string()),
-            request_id: record.request_id.as_deref(),
-            protocol: record.dialect.name(),
-            http_method: record.http_method.as_str(),
-            path: &record.path,
-            method: record.method.as_deref(),
-            code: record.code.name(),
-            http_status: record.http_status.map(|status| status.as_u16()),
-            duration_ms: (record.duration.as_secs_f64() * 1e6).round() / 1e3,
-            request_bytes: record.request_bytes,
-            response_bytes: record.response_bytes,
-            request_messages: record.request_messages,
-            response_messages: record.response_messages,
-            dropped_lines,
-        };
+        let line = Line { time: now(), record, dropped_lines };
         // Texts and numbers are always JSON.
         let Ok(line) = serde_json::to_string(&line) else { return };
         if self.commands.try_send(Command::Line(line)).is_err() {
@@ -131,6 +103,11 @@ impl AccessLog {
             warn!("the last lines of the access log are lost: its disk is too slow");
         }
     }
+}
+
+/// Returns a duration in milliseconds, for the field of a record.
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 fn now() -> String {

@@ -1,0 +1,148 @@
+//! Upgrade in place: SIGUSR2 starts the program anew, with the same arguments, and hands the
+//! listening socket over to the new process. Connections that arrive meanwhile wait in the queue of
+//! that socket, so none is lost. The old process stops when the new one serves.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::net::UnixDatagram;
+use tokio::process::{Child, Command};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{info, warn};
+
+use super::handover::{self, Handover};
+use super::notifier::Notifier;
+
+/// Time in which a new process must serve: that of systemd (`DefaultTimeoutStartSec`) is 90 s.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Replaces this process at SIGUSR2.
+#[derive(Debug)]
+pub(crate) struct Replacement {
+    signal: Signal,
+    /// The program, also after another file has taken its place.
+    program: PathBuf,
+    handover: Handover,
+}
+
+impl Replacement {
+    /// Installs a handler in place of the default action, which ends the process.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub(crate) fn listen(handover: Handover) -> anyhow::Result<Self> {
+        Ok(Self {
+            signal: signal(SignalKind::user_defined2()).context("cannot listen for SIGUSR2")?,
+            program: std::env::current_exe().context("cannot find the program")?,
+            handover,
+        })
+    }
+
+    /// Waits until another process serves in place of this one. If the future is dropped while a
+    /// process starts, that process ends.
+    pub(crate) async fn done(&mut self, notifier: &Notifier) {
+        loop {
+            if self.signal.recv().await.is_none() {
+                std::future::pending::<()>().await;
+            }
+            match self.start().await {
+                Ok(id) => {
+                    if let Some(flag) = &self.handover.flag {
+                        flag.store(true, Ordering::Relaxed);
+                    }
+                    info!("process {id} serves from now on");
+                    notifier.replaced_by(id);
+                    return;
+                }
+                Err(error) => warn!("not replaced, so this process goes on: {error:#}"),
+            }
+        }
+    }
+
+    /// Starts the new process, and waits until it serves. Returns its number.
+    async fn start(&self) -> anyhow::Result<u32> {
+        let ready = ReadySocket::bind().context("cannot wait for a new process")?;
+        let socket = self.handover.socket.try_clone().context("cannot copy the socket")?;
+        let process = Command::new(&self.program)
+            .args(std::env::args_os().skip(1))
+            .stdin(Stdio::from(socket))
+            .env(handover::VARIABLE, &ready.path)
+            .spawn()
+            .with_context(|| format!("cannot start {}", self.program.display()))?;
+        let id = process.id().context("the new process has ended")?;
+        let mut starting = Starting { process, serves: false };
+        tokio::select! {
+            read = ready.wait_until_ready() => read.context("cannot wait for the new process")?,
+            status = starting.process.wait() => {
+                bail!("the new process has ended with {}", status.context("it is lost")?);
+            }
+            () = tokio::time::sleep(START_TIMEOUT) => {
+                bail!("the new process does not serve after {START_TIMEOUT:?}");
+            }
+        }
+        starting.serves = true;
+        Ok(id)
+    }
+}
+
+/// A process that is starting: it is ended when this is dropped before it serves.
+struct Starting {
+    process: Child,
+    serves: bool,
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if !self.serves {
+            // The process may have ended by itself.
+            let _ = self.process.start_kill();
+        }
+    }
+}
+
+/// The socket at which a new process tells that it serves, removed when dropped.
+struct ReadySocket {
+    socket: UnixDatagram,
+    path: PathBuf,
+}
+
+impl ReadySocket {
+    /// Binds a socket that only this user can write to.
+    fn bind() -> io::Result<Self> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder =
+            std::env::var_os("RUNTIME_DIRECTORY").map_or_else(std::env::temp_dir, |folders| {
+                // systemd separates several by colons.
+                let text = folders.to_string_lossy();
+                PathBuf::from(text.split(':').next().unwrap_or_default())
+            });
+        let path = folder.join(format!("sockeye-{}.handover", std::process::id()));
+        // One of a process that was killed and had this number.
+        let _ = std::fs::remove_file(&path);
+        let socket = UnixDatagram::bind(&path)?;
+        let ready = Self { socket, path };
+        std::fs::set_permissions(&ready.path, std::fs::Permissions::from_mode(0o600))?;
+        Ok(ready)
+    }
+
+    /// Waits for the message of a server that is ready.
+    async fn wait_until_ready(&self) -> io::Result<()> {
+        let mut message = [0; 4096];
+        loop {
+            let length = self.socket.recv(&mut message).await?;
+            if message[..length].split(|byte| *byte == b'\n').any(|line| line == b"READY=1") {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Drop for ReadySocket {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}

@@ -1,0 +1,80 @@
+//! The access log of `sockeye serve` has a line for the beginning of each WebSocket and one for its
+//! end.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::program::{Server, file};
+
+/// Polls until the file has this number of lines, and returns them.
+fn lines(file: &Path, count: usize) -> Vec<Value> {
+    loop {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        if text.lines().count() >= count && text.ends_with('\n') {
+            return text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_tell_of_the_client_the_messages_and_the_close_code() {
+    let log = file("serve-access.log", "");
+    let server = Server::start(&["--access-log", log.to_str().unwrap()]);
+    let url = format!("ws://{}/echo?token=top-secret", server.address);
+    let mut ws = sockeye::connect(&url).await.unwrap();
+    for _ in 0..3 {
+        ws.send("12345").await.unwrap();
+        assert!(ws.recv().await.unwrap().is_some());
+    }
+    let open = &lines(&log, 1)[0];
+    assert_eq!((&open["event"], &open["path"]), (&"open".into(), &"/echo".into()), "{open}");
+    assert_eq!((&open["ip"], &open["id"]), (&"127.0.0.1".into(), &1.into()), "{open}");
+    assert!(open.get("close_code").is_none(), "{open}");
+    ws.close(1000, "bye").await.unwrap();
+    let close = &lines(&log, 2)[1];
+    for (key, value) in [
+        ("id", 1),
+        ("close_code", 1000),
+        ("received_messages", 3),
+        ("received_bytes", 15),
+        ("sent_messages", 3),
+        ("sent_bytes", 15),
+    ] {
+        assert_eq!(close[key], value, "{key} in {close}");
+    }
+    assert_eq!((&close["event"], &close["path"]), (&"close".into(), &"/echo".into()));
+    assert!(close["duration_ms"].as_f64().unwrap() > 0.0, "{close}");
+    assert!(!std::fs::read_to_string(&log).unwrap().contains("top-secret"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_of_the_hub_and_those_that_vanish_are_told_of_too() {
+    let log = file("serve-access-hub.log", "");
+    let server = Server::start(&["--access-log", log.to_str().unwrap()]);
+    let mut ws = sockeye::connect(&format!("ws://{}/hub", server.address)).await.unwrap();
+    ws.send("{\"id\":1,\"connect\":{}}").await.unwrap();
+    assert!(ws.recv().await.unwrap().is_some());
+    drop(ws);
+    let lines = lines(&log, 2);
+    assert_eq!(lines[1]["path"], "/hub");
+    assert!(lines[1]["received_messages"].as_u64().unwrap() >= 1, "{}", lines[1]);
+    assert!(lines[1]["sent_bytes"].as_u64().unwrap() > 0, "{}", lines[1]);
+}
+
+#[cfg(unix)]
+#[test]
+fn connections_that_a_server_closes_at_its_end_have_their_lines() {
+    let log = file("serve-access-end.log", "");
+    let log_name = log.to_str().unwrap();
+    let server = Server::start(&["--access-log", log_name, "--shutdown-timeout", "100ms"]);
+    let mut stream = server.dial();
+    crate::program::upgrade(&mut stream, &server.address);
+    lines(&log, 1);
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    let lines = lines(&log, 2);
+    assert_eq!(lines[1]["close_code"], 1001, "{}", lines[1]);
+}
