@@ -8,6 +8,7 @@ use crate::commands::call::Call;
 use crate::commands::config::ConfigArguments;
 use crate::commands::connect::Connect;
 use crate::commands::gateway::GatewayArguments;
+use crate::commands::generate::{Completions, Man};
 use crate::commands::serve::Serve;
 use crate::config::{self, ParseError};
 use crate::logs::LogFormat;
@@ -40,9 +41,13 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Bench(Box<Bench>),
     Call(Box<Call>),
+    #[command(hide = true)]
+    Completions(Completions),
     Config(ConfigArguments),
     Connect(Box<Connect>),
     Gateway(Box<GatewayArguments>),
+    #[command(hide = true)]
+    Man(Man),
     Serve(Box<Serve>),
 }
 

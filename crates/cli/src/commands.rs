@@ -5,4 +5,5 @@ pub(crate) mod call;
 pub(crate) mod config;
 pub(crate) mod connect;
 pub(crate) mod gateway;
+pub(crate) mod generate;
 pub(crate) mod serve;

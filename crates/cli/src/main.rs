@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 
 use crate::arguments::{Arguments, Command};
 use crate::client::Failure;
-use crate::commands::{bench, call, config as config_command, connect, gateway, serve};
+use crate::commands::{bench, call, config as config_command, connect, gateway, generate, serve};
 
 mod allocator;
 mod arguments;
@@ -39,11 +39,13 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Bench(options) => bench::run(&options),
         Command::Call(options) => call::run(&options),
+        Command::Completions(options) => generate::completions(&options, Arguments::command()),
         Command::Connect(options) => connect::run(&options),
         Command::Config(options) => {
             config_command::run(&options, &Arguments::command(), arguments::check_files)
         }
         Command::Gateway(options) => gateway::run(*options, arguments::parse_gateway_again),
+        Command::Man(options) => generate::man(&options, Arguments::command()),
         Command::Serve(options) => serve::run(*options, arguments::parse_serve_again),
     }
 }

@@ -22,6 +22,7 @@ mod calls_speak_each_protocol;
 mod calls_stream_as_they_come;
 mod chat_in_a_browser;
 mod clients_meet_in_rooms;
+mod completions_and_manuals_are_generated;
 mod connect_has_an_exit_code_for_each_end;
 mod connect_joins_pipes;
 mod connect_on_a_terminal;
