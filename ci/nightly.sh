@@ -14,7 +14,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=(
-  codegen msrv conformance compatibility gateway-peers attacks browsers combinations demo latency models
+  codegen msrv conformance compatibility gateway-peers proxies attacks browsers combinations demo latency models
   hub-simulation hub-faults redis-faults protobuf-conformance fuzz bench soak
 )
 table=()
@@ -27,6 +27,7 @@ for step in "${steps[@]}"; do
   conformance) command=(ci/conformance.sh) ;;
   compatibility) command=(ci/compatibility.sh) ;;
   gateway-peers) command=(ci/gateway-peers.sh) ;;
+  proxies) command=(ci/proxies.sh) ;;
   attacks) command=(ci/attacks.sh) ;;
   browsers) command=(ci/browsers.sh) ;;
   combinations) command=(env SOCKEYE_ALL_COMBINATIONS=1 ci/test.sh -p sockeye --test it on_every_) ;;
