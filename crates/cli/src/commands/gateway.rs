@@ -49,6 +49,23 @@ pub(crate) fn run(arguments: GatewayArguments, parse_again: ParseAgain) -> anyho
     runtime::run(serve(arguments, parse_again))
 }
 
+/// Checks the settings and the files that they name.
+///
+/// # Errors
+/// A sentence about the first that keeps the gateway from starting.
+pub(crate) fn check_files(arguments: &GatewayArguments) -> anyhow::Result<()> {
+    let hosting = &arguments.hosting;
+    hosting.check_files()?;
+    let access = Access::new(arguments, hosting.expected_address())?;
+    if arguments.demo && arguments.upstream.is_empty() {
+        // The upstream of the demo exists only in a gateway that runs.
+        return Ok(());
+    }
+    let proxies = proxies::trusted(hosting)?;
+    let surroundings = Surroundings { proxies, access_log: None, demo: None };
+    runtime::run(async { Settings::new(arguments, &access, &surroundings).map(drop) })
+}
+
 async fn serve(arguments: GatewayArguments, parse_again: ParseAgain) -> anyhow::Result<()> {
     let hosting = &arguments.hosting;
     let metrics = if hosting.metrics { Some(metrics::ServerMetrics::install()?) } else { None };

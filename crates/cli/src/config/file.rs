@@ -61,15 +61,11 @@ pub(super) fn read(
 /// Returns the mistake of a key that no flag has.
 fn unknown(place: &str, key: &str, flags: &[&Arg]) -> anyhow::Error {
     let mut known: Vec<_> = flags.iter().filter_map(|flag| flag.get_long()).collect();
-    match nearest(key, &known) {
-        Some(nearest) => {
-            anyhow!("{place}: there is no key {key:?}; did you mean {nearest}?")
-        }
-        None => {
-            known.sort_unstable();
-            anyhow!("{place}: there is no key {key:?}; the keys are {}", known.join(", "))
-        }
+    if let Some(nearest) = nearest(key, &known) {
+        return anyhow!("{place}: there is no key {key:?}; did you mean {nearest}?");
     }
+    known.sort_unstable();
+    anyhow!("{place}: there is no key {key:?}; the keys are {}", known.join(", "))
 }
 
 /// Returns the key that the operator has most likely meant, if one is near enough.

@@ -39,7 +39,13 @@ impl Hosting {
     /// # Errors
     /// A sentence about the first file that cannot be used.
     pub(crate) fn check_files(&self) -> anyhow::Result<()> {
-        HostSettings::read_again(self, LOCAL).map(drop)
+        HostSettings::read_again(self, self.expected_address()).map(drop)
+    }
+
+    /// Returns the address on which a server with these settings would listen, as far as that is
+    /// known before.
+    pub(crate) fn expected_address(&self) -> SocketAddr {
+        self.listen.parse().unwrap_or(LOCAL)
     }
 
     /// Keeps the settings of `old` that a running server cannot change, with a warning for each

@@ -50,7 +50,7 @@ fn clients_that_connect_meanwhile_are_all_served_and_old_sockets_get_1012() {
     let address = server.address.clone();
     let mut old = server.dial();
     program::upgrade(&mut old, &address);
-    let (stop, served) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let (stop, answers) = (AtomicBool::new(false), AtomicUsize::new(0));
     let new = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..4)
             .map(|_| {
@@ -58,7 +58,7 @@ fn clients_that_connect_meanwhile_are_all_served_and_old_sockets_get_1012() {
                     while !stop.load(Ordering::Relaxed) {
                         let answer = get(&address, "/healthz").expect("a connection was lost");
                         assert!(answer.ends_with("ok\n"), "{answer:?}");
-                        served.fetch_add(1, Ordering::Relaxed);
+                        answers.fetch_add(1, Ordering::Relaxed);
                     }
                 })
             })
@@ -67,8 +67,8 @@ fn clients_that_connect_meanwhile_are_all_served_and_old_sockets_get_1012() {
         assert_eq!(read_close(&mut old), 1012);
         old.write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xf4]).unwrap();
         assert_eq!(server.wait().code(), Some(0));
-        let before = served.load(Ordering::Relaxed);
-        while served.load(Ordering::Relaxed) < before + 100
+        let before = answers.load(Ordering::Relaxed);
+        while answers.load(Ordering::Relaxed) < before + 100
             && clients.iter().all(|client| !client.is_finished())
         {
             std::thread::yield_now();

@@ -96,6 +96,14 @@ fn files_that_settings_name_are_checked_too() {
         ),
         ("key", "tls-cert = \"nowhere.pem\"\n", "gateway", "--tls-key"),
         ("secret", "hub-secret-file = \"nowhere.txt\"\n", "serve", "cannot read nowhere.txt"),
+        (
+            "rules",
+            "upstream = \"http://127.0.0.1:1\"\nrules = \"nowhere.toml\"\n",
+            "gateway",
+            "cannot read nowhere.toml",
+        ),
+        ("open", "listen = \"0.0.0.0:80\"\ndemo = true\n", "gateway", "--no-auth"),
+        ("bus", "listen = \"0.0.0.0:80\"\nbus = \"nats://h\"\n", "serve", "--bus needs the hub"),
         ("toml", "a = \n", "serve", "line 1, column "),
     ] {
         let (output, file) = check(&format!("serve-files-{name}.toml"), text, &[command]);

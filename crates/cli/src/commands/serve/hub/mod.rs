@@ -29,7 +29,6 @@ use self::api::ServerApi;
 use self::bus::BusUrl;
 use super::Serve;
 use super::settings::WebSocketSettings;
-use crate::host::listening_socket::LOCAL;
 use crate::host::reloadable::Reloadable;
 
 /// The maximum time between two close frames to clients that move to other servers, so that a
@@ -217,7 +216,8 @@ pub(crate) fn check_files(options: &Serve) -> anyhow::Result<()> {
     options.hub.bus()?;
     let hub = sockeye_hub::Hub::builder().build();
     let namespaces = namespaces(&options.hub)?;
-    HubSettings::new(options, LOCAL, &hub, &namespaces, &Revocations::new()).map(drop)
+    let bound = options.hosting.expected_address();
+    HubSettings::new(options, bound, &hub, &namespaces, &Revocations::new()).map(drop)
 }
 
 fn namespaces(arguments: &HubArguments) -> anyhow::Result<Namespaces> {
