@@ -172,7 +172,7 @@ impl Upstream {
 /// Returns whether a call ended with this status because the upstream cannot be reached.
 pub(crate) fn is_unreachable(status: &Status) -> bool {
     sockeye_grpc::connect_error(status).is_some()
-        || status.source().is_some_and(|source| source.is::<ResolveError>())
+        || status.source().is_some_and(<dyn Error>::is::<ResolveError>)
 }
 
 impl Drop for Inner {

@@ -91,15 +91,14 @@ pub(super) async fn run(shared: Arc<Shared>) {
         update(&shared, results);
         let begin = Instant::now();
         sleep(MIN_INTERVAL).await;
-        match failures.earlier() {
-            Some(earlier) => {
-                let delay = shared.config.backoff.delay(earlier, super::random());
-                sleep_until(begin + delay).await;
-            }
-            None => tokio::select! {
-                () = sleep_until(begin + shared.config.resolve_interval) => {}
-                () = shared.refresh.notified() => {}
-            },
+        if let Some(earlier) = failures.earlier() {
+            let delay = shared.config.backoff.delay(earlier, super::random());
+            sleep_until(begin + delay).await;
+            continue;
+        }
+        tokio::select! {
+            () = sleep_until(begin + shared.config.resolve_interval) => {}
+            () = shared.refresh.notified() => {}
         }
     }
 }

@@ -171,14 +171,13 @@ impl Output {
     }
 
     async fn message(&self, wire: &Bytes, counters: &Counters) -> Result<(), Stop> {
-        let message = match &self.raw {
-            Some(place) => Message::Binary(place.read(&self.printer.method, wire)?.data),
-            None => {
-                let json = String::from_utf8(self.printer.print(wire)?)
-                    .map_err(|_| Status::new(Code::Internal, "the response is not UTF-8"))?;
-                let is_wrapped = self.is_stream();
-                Message::from(if is_wrapped { format!("{{\"result\":{json}}}") } else { json })
-            }
+        let message = if let Some(place) = &self.raw {
+            Message::Binary(place.read(&self.printer.method, wire)?.data)
+        } else {
+            let json = String::from_utf8(self.printer.print(wire)?)
+                .map_err(|_| Status::new(Code::Internal, "the response is not UTF-8"))?;
+            let is_wrapped = self.is_stream();
+            Message::from(if is_wrapped { format!("{{\"result\":{json}}}") } else { json })
         };
         counters.count_response_bytes(message.len());
         self.send(message).await
