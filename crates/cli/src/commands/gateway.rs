@@ -91,9 +91,8 @@ async fn serve(arguments: GatewayArguments, parse_again: ParseAgain) -> anyhow::
     let is_private = Reloadable::new(access.is_private());
     let routes = Routes::new(gateway.clone(), &readiness, metrics, is_private.clone());
     let proxies = surroundings.proxies.clone();
-    let server = Server::new(hosting, routes, &hosts, proxies, tls)
-        .plain_http2()
-        .workers(Workers::start()?);
+    let server =
+        Server::new(hosting, routes, &hosts, proxies, tls).plain_http2().workers(Workers::start()?);
 
     listener.announce(has_tls);
     if address != LOCAL {

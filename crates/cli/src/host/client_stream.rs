@@ -16,7 +16,9 @@ pub(super) trait Accept: Send {
 }
 
 /// The stream of a connection, whose first bytes can be looked at.
-pub(super) trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + Sized + 'static {
+pub(super) trait ClientStream:
+    AsyncRead + AsyncWrite + Unpin + Send + Sized + 'static
+{
     /// A stream that no runtime watches.
     type Detached: Send + 'static;
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 use tracing::info;
 
 use super::Hosting;
+use super::front::Answer;
 use super::health::Readiness;
 #[cfg(unix)]
 use super::listener::Listener;
 use super::notifier::Notifier;
 #[cfg(unix)]
 use super::replacement::Replacement;
-use super::front::Answer;
 use super::server::Server;
 use super::shutdown::TerminationSignals;
 
