@@ -170,7 +170,7 @@ mod tests {
         let (near, mut far) = duplex(1 << 20);
         let (mut gather, turn) = Gather::new(BufWriter::with_capacity(2 * MAX_HELD, near));
         gather.write_all(b"head").await.expect("written");
-        gather.write_all(&[7; MAX_HELD + 1]).await.expect("written");
+        gather.write_all(&vec![7; MAX_HELD + 1]).await.expect("written");
         // The transport has a buffer of its own, as that of TLS.
         poll_fn(|cx| turn.poll_end(cx)).await.expect("sent");
         let mut received = vec![0; 4 + MAX_HELD + 1];

@@ -132,7 +132,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_connection_is_idle_once_no_stream_was_open_for_the_timeout() {
         let streams = Streams::default();
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
         let (first, second) = (streams.open(), streams.open());
         drop(first);
         let dropped_later = async {
@@ -146,7 +146,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_reads_responses_slowly_is_not_idle() {
         let (streams, stall_timeout) = (Streams::default(), LIMIT * 3);
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
         let response = streams.begin_response();
         let slow_reader = async {
             for _ in 0..5 {

@@ -18,7 +18,14 @@ const EXTRA_RUNTIMES: usize = 2;
 pub(super) struct Channels {
     endpoint: Endpoint,
     /// Filled from the front.
-    by_runtime: Box<[OnceLock<(Option<Id>, Channel)>]>,
+    by_runtime: Box<[OnceLock<OwnChannel>]>,
+}
+
+/// The channel of a runtime.
+struct OwnChannel {
+    /// `None` for calls outside of a runtime.
+    runtime: Option<Id>,
+    channel: Channel,
 }
 
 impl Channels {
@@ -29,19 +36,18 @@ impl Channels {
 
     /// Returns the channel of the current runtime.
     pub(super) fn current(&self) -> Channel {
-        let id = Handle::try_current().map(|runtime| runtime.id()).ok();
-        let channels = self.by_runtime.iter().map(|slot| {
+        let runtime = Handle::try_current().map(|runtime| runtime.id()).ok();
+        let connect = || self.endpoint.clone().connect_lazy();
+        let mut first = None;
+        for slot in &self.by_runtime {
             // Another runtime may take the slot at the same time.
-            slot.get_or_init(|| (id, self.endpoint.clone().connect_lazy()))
-        });
-        let mut channels = channels.peekable();
-        let first = channels.peek().map(|(_, channel)| channel);
-        let own = channels.find(|(owner, _)| *owner == id).map(|(_, channel)| channel);
-        match own.or(first) {
-            Some(channel) => channel.clone(),
-            // There is a slot.
-            None => self.endpoint.clone().connect_lazy(),
+            let own = slot.get_or_init(|| OwnChannel { runtime, channel: connect() });
+            if own.runtime == runtime {
+                return own.channel.clone();
+            }
+            first.get_or_insert(&own.channel);
         }
+        first.cloned().unwrap_or_else(connect)
     }
 }
 
