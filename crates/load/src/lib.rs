@@ -57,7 +57,7 @@
 //!
 //! [`LatencyTest`] measures the latency at a rate instead: by a schedule that is fixed before the
 //! test begins, on several threads, and with a count of late, lost, doubled and reordered messages.
-//! It accepts pings and fragmented replies, and checks the payload of every message.
+//! The test accepts pings and fragmented replies, and checks the payload of every message.
 //!
 //! # Cost
 //!

@@ -30,7 +30,7 @@ pub(crate) struct Bot {
     name: String,
     channel: String,
     token: String,
-    /// When the last lines were sent, the oldest first.
+    /// The times at which the last lines were sent, the oldest first.
     sent: VecDeque<Instant>,
 }
 

@@ -28,7 +28,7 @@ async fn main() -> Result {
     Ok(())
 }
 
-/// What the feed tells its program.
+/// A change that the feed reports to its program.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Update {
     /// A new price. It follows the one before without a hole.

@@ -67,7 +67,7 @@ impl TcpAcceptor {
     /// Returns the address of the listener.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// The errors of the operating system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }

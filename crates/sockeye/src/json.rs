@@ -56,7 +56,7 @@ impl Sender {
     /// Sends a value as a JSON text message, as [`send`](Self::send) does.
     ///
     /// # Errors
-    /// Those of [`WebSocket::send_json`].
+    /// The errors of [`WebSocket::send_json`].
     ///
     /// # Cancel safety
     /// The same as for [`send`](Self::send).
@@ -100,7 +100,7 @@ impl Receiver {
     /// Waits for the next message and deserializes it, as [`WebSocket::recv_json`] does.
     ///
     /// # Errors
-    /// Those of [`WebSocket::recv_json`].
+    /// The errors of [`WebSocket::recv_json`].
     ///
     /// # Cancel safety
     /// The same as for [`recv`](Self::recv).

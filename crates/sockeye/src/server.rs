@@ -67,8 +67,8 @@ impl Server {
     /// Binds a listener to an address.
     ///
     /// # Errors
-    /// Those of the operating system, such as [`io::ErrorKind::AddrInUse`] when another program
-    /// uses the address.
+    /// The errors of the operating system, such as [`io::ErrorKind::AddrInUse`] when another
+    /// program uses the address.
     ///
     /// # Cancel safety
     /// Dropping the future releases the address.
@@ -94,7 +94,7 @@ impl Server {
     /// requested.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// The errors of the operating system.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.acceptor.local_addr()
     }
@@ -241,7 +241,7 @@ impl Server {
     /// meantime, and then fails with [`Error::Closed`](crate::Error::Closed).
     ///
     /// # Errors
-    /// Those of [`serve`](Self::serve).
+    /// The errors of [`serve`](Self::serve).
     ///
     /// # Cancel safety
     /// Dropping the future drops the listener and all connections.

@@ -26,7 +26,7 @@ fn default_config() -> Result<Arc<ClientConfig>, rustls::Error> {
 /// Builds a configuration with these roots, or those of webpki-roots, and this client certificate.
 ///
 /// # Errors
-/// Those of rustls: as [`default_config`], and when the key does not match the certificate.
+/// The errors of rustls: as [`default_config`], and when the key does not match the certificate.
 pub(crate) fn build(
     roots: Option<RootCertStore>,
     identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
@@ -50,7 +50,7 @@ pub(crate) fn build(
 /// Returns the given configuration, or the default.
 ///
 /// # Errors
-/// Those of [`default_config`].
+/// The errors of [`default_config`].
 pub(crate) fn config(given: Option<&Arc<ClientConfig>>) -> io::Result<Arc<ClientConfig>> {
     given.map_or_else(default_config, |given| Ok(given.clone())).map_err(io::Error::other)
 }
@@ -66,7 +66,7 @@ pub(crate) const HTTP1: &[u8] = b"http/1.1";
 /// Returns a configuration as [`config`] does that offers these protocols, in order of preference.
 ///
 /// # Errors
-/// Those of [`config`].
+/// The errors of [`config`].
 #[cfg(feature = "http2")]
 pub(crate) fn http2_config(
     given: Option<&Arc<ClientConfig>>,

@@ -1,7 +1,7 @@
 //! The properties that the fuzz targets of `fuzz/` check, each as a function of its input.
 //!
-//! They are a crate of the main workspace, so that an ordinary test replays every known input on a
-//! stable compiler.
+//! The properties are a crate of the main workspace, so that an ordinary test replays every known
+//! input on a stable compiler.
 
 #![allow(missing_docs, clippy::missing_panics_doc, reason = "a check panics where it fails")]
 #![allow(

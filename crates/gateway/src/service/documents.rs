@@ -22,8 +22,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 
 impl Inner {
     /// Returns the response to a request of the gateway's own documents, as far as they are served.
-    /// They win over routes of the same path, except for
-    /// `/`.
+    /// A document wins over a route of the same path, except for `/`.
     pub(super) fn document<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
         let path = request.uri().path();
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);

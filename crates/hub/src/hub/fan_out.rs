@@ -17,7 +17,7 @@ use crate::session::{Delivered, OnMissed, SessionShared, spawn_pump};
 pub(super) struct Encoded<'a, F> {
     panics: &'a Panics,
     encode: F,
-    /// One, but for hubs that serve several protocols.
+    /// The message of each encoder: one, but for hubs that serve several protocols.
     messages: Vec<(Arc<dyn Encoder>, Encoding)>,
 }
 

@@ -142,8 +142,8 @@ impl<S: Send + Sync + 'static> EndpointBuilder<S> {
     }
 
     /// Sets the function that decides whether a client may connect, after its token was verified.
-    /// It returns the state of the session, and may change what the token says of the client. A
-    /// refusal is the reply to the client.
+    /// The function returns the state of the session, and may change what the token says of the
+    /// client. A refusal is the reply to the client.
     pub fn on_connect<F>(
         mut self,
         hook: impl Fn(ConnectRequest) -> F + Send + Sync + 'static,

@@ -80,7 +80,7 @@ impl Context {
     /// Queues an event for the client, as [`Writer::push`] does.
     ///
     /// # Errors
-    /// Those of [`Writer::push`].
+    /// The errors of [`Writer::push`].
     ///
     /// # Cancel safety
     /// The same as for [`Writer::push`].

@@ -296,7 +296,7 @@ impl<S: Send + Sync + 'static> Router<S> {
     /// ```
     ///
     /// # Errors
-    /// Those of [`WebSocket::recv`]. A closing handshake is no error.
+    /// The errors of [`WebSocket::recv`]. A closing handshake is no error.
     ///
     /// # Cancel safety
     /// Dropping the future cancels all unfinished commands, and closes the connection as the drop

@@ -1,7 +1,7 @@
 //! Echo in a closed loop over HTTP/2: each stream is a WebSocket, opened by an extended CONNECT
 //! (RFC 8441).
 //!
-//! This loop is built on tokio and h2 and therefore costs more than the one over HTTP/1.1. It uses
+//! The loop is built on tokio and h2 and therefore costs more than the one over HTTP/1.1. It uses
 //! HTTP/2 with prior knowledge (RFC 9113 section 3.3).
 
 use std::future::poll_fn;

@@ -11,7 +11,7 @@ use crate::excerpt::excerpt;
 
 /// The hosts that a server answers for. The default is every host.
 ///
-/// This policy prevents DNS rebinding: a page of `evil.example` lets that name resolve to
+/// The policy prevents DNS rebinding: a page of `evil.example` lets that name resolve to
 /// 127.0.0.1, or to an address of the local network, after the page is loaded. The browser then
 /// takes the server for the page's own: Origin and Host agree, and no check of origins helps. Only
 /// the Host header, which names `evil.example`, reveals such a request. A server that is reached

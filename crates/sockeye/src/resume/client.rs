@@ -43,7 +43,7 @@ impl ResumableStream {
     /// Begins a session with these limits, of which the server's expiry replaces the client's.
     ///
     /// # Errors
-    /// Those of [`connect`](Self::connect).
+    /// The errors of [`connect`](Self::connect).
     ///
     /// # Cancel safety
     /// Dropping the future ends the session.

@@ -199,7 +199,7 @@ impl Upgrader {
     /// known: TLS, or behind a proxy that reports the client's address.
     ///
     /// # Errors
-    /// Those of [`accept`](Self::accept).
+    /// The errors of [`accept`](Self::accept).
     ///
     /// # Cancel safety
     /// Dropping the future drops the stream.
@@ -221,7 +221,7 @@ impl Upgrader {
     /// The frames are as negotiated: with `Options::deflate`, some are compressed.
     ///
     /// # Errors
-    /// Those of [`accept`](Self::accept).
+    /// The errors of [`accept`](Self::accept).
     ///
     /// # Cancel safety
     /// Dropping the future drops the stream.

@@ -137,7 +137,7 @@ impl Reconnecting {
     /// `None` as [`next`](Self::next) does.
     ///
     /// # Errors
-    /// Those of [`next`](Self::next).
+    /// The errors of [`next`](Self::next).
     ///
     /// # Cancel safety
     /// No message is lost; other events may be.
@@ -191,7 +191,7 @@ impl Reconnecting {
     /// returns at once.
     ///
     /// # Errors
-    /// Those of [`WebSocket::close`].
+    /// The errors of [`WebSocket::close`].
     ///
     /// # Cancel safety
     /// The same as for [`WebSocket::close`]; [`next`](Self::next) then completes the close, and

@@ -129,7 +129,7 @@ impl Receiver {
     /// Returns the next event, as [`Reconnecting::next`] does.
     ///
     /// # Errors
-    /// Those of [`Reconnecting::next`].
+    /// The errors of [`Reconnecting::next`].
     ///
     /// # Cancel safety
     /// No event is lost.
@@ -140,7 +140,7 @@ impl Receiver {
     /// Returns the next message, as [`Reconnecting::recv`] does.
     ///
     /// # Errors
-    /// Those of [`Reconnecting::recv`].
+    /// The errors of [`Reconnecting::recv`].
     ///
     /// # Cancel safety
     /// No message is lost; other events may be.
@@ -152,7 +152,7 @@ impl Receiver {
     /// queued.
     ///
     /// # Errors
-    /// Those of [`Reconnecting::close`].
+    /// The errors of [`Reconnecting::close`].
     ///
     /// # Cancel safety
     /// The same as for [`Reconnecting::close`].
