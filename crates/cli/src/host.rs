@@ -5,6 +5,7 @@ pub(crate) mod access_log;
 pub(crate) mod activation;
 mod arguments;
 mod client_stream;
+pub(crate) mod bearer;
 pub(crate) mod connection;
 pub(crate) mod exposure;
 pub(crate) mod front;
