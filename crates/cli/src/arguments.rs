@@ -9,6 +9,8 @@ use crate::commands::config::ConfigArguments;
 use crate::commands::connect::Connect;
 use crate::commands::gateway::{self, GatewayArguments};
 use crate::commands::generate::{Completions, Man};
+use crate::commands::exec::Exec;
+use crate::commands::gateway::{self, GatewayArguments, ParseError};
 use crate::commands::serve::Serve;
 use crate::config::{self, ParseError};
 use crate::logs::LogFormat;
@@ -45,6 +47,7 @@ pub(crate) enum Command {
     Completions(Completions),
     Config(ConfigArguments),
     Connect(Box<Connect>),
+    Exec(Box<Exec>),
     Gateway(Box<GatewayArguments>),
     #[command(hide = true)]
     Man(Man),

@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod call;
 pub(crate) mod config;
 pub(crate) mod connect;
+pub(crate) mod exec;
 pub(crate) mod gateway;
 pub(crate) mod generate;
 pub(crate) mod serve;

@@ -8,6 +8,7 @@ use clap::CommandFactory as _;
 use crate::arguments::{Arguments, Command};
 use crate::client::Failure;
 use crate::commands::{bench, call, config as config_command, connect, gateway, generate, serve};
+use crate::commands::{bench, call, connect, exec, gateway, serve};
 
 mod allocator;
 mod arguments;
@@ -23,6 +24,9 @@ fn main() -> ExitCode {
     // While there is one thread.
     #[cfg(unix)]
     host::activation::find_sockets();
+    if let Some(code) = exec::launch_if_asked() {
+        return code;
+    }
     allocator::set_up();
     match arguments::parse().and_then(run) {
         Ok(()) => ExitCode::SUCCESS,
@@ -44,6 +48,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Config(options) => {
             config_command::run(&options, &Arguments::command(), arguments::check_files)
         }
+        Command::Exec(options) => exec::run(&options),
         Command::Gateway(options) => gateway::run(*options, arguments::parse_gateway_again),
         Command::Man(options) => generate::man(&options, Arguments::command()),
         Command::Serve(options) => serve::run(*options, arguments::parse_serve_again),

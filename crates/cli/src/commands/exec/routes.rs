@@ -1,0 +1,202 @@
+//! The routes of the server: WebSockets at every path, and the page of a terminal.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Extension, State};
+use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER, UPGRADE};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, Version};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use sockeye::axum::{WebSocketRejection, WebSocketUpgrade};
+use sockeye::upgrade::{HostPolicy, Options, TrustedProxies};
+use tracing::{Instrument as _, debug, warn};
+
+use super::access::{self, Access, Grant};
+use super::arguments::Exec;
+use super::command::CommandLine;
+use super::environment::{self, Request};
+use super::pipes::{self, Pipes};
+use super::process::Processes;
+use super::{page, terminal};
+use crate::host::metrics::ServerMetrics;
+use crate::host::shutdown::ConnectionGuard;
+use crate::host::websocket;
+
+/// The command as clients reach it.
+#[derive(Debug)]
+pub(super) struct Service {
+    upgrade: Options,
+    mode: Mode,
+    access: Arc<Access>,
+    processes: Processes,
+    command: Arc<CommandLine>,
+    is_tls: bool,
+}
+
+#[derive(Debug)]
+enum Mode {
+    Own(Pipes),
+    Shared(pipes::Shared),
+    Terminal(Arc<terminal::Registry>),
+}
+
+impl Service {
+    /// Builds the service from the flags.
+    ///
+    /// # Errors
+    /// When there is no such command, or an `--allow-origin` is not a pattern.
+    pub(super) fn new(
+        options: &Exec,
+        access: Access,
+        processes: Processes,
+        hosts: HostPolicy,
+        proxies: TrustedProxies,
+    ) -> anyhow::Result<Self> {
+        let hosting = &options.hosting;
+        let command = Arc::new(CommandLine::new(options)?);
+        let config = websocket::config(hosting, options.idle_timeout)
+            .max_message_length(options.max_message);
+        let mut upgrade = Options::new().config(config).allow_hosts(hosts).trusted_proxies(proxies);
+        for pattern in &options.allow_origin {
+            upgrade = upgrade.allow_origin(pattern)?;
+        }
+        let mode = if options.pty {
+            upgrade = upgrade.subprotocols(terminal::SUBPROTOCOLS);
+            let (command, processes) = (Arc::clone(&command), processes.clone());
+            Mode::Terminal(terminal::Registry::new(options, command, processes))
+        } else if options.shared {
+            Mode::Shared(pipes::Shared::new(Pipes::new(options), processes.clone()))
+        } else {
+            Mode::Own(Pipes::new(options))
+        };
+        let is_tls = hosting.tls_cert.is_some() || hosting.self_signed;
+        Ok(Self { upgrade, mode, access: Arc::new(access), processes, command, is_tls })
+    }
+
+    fn is_terminal(&self) -> bool {
+        matches!(self.mode, Mode::Terminal(_))
+    }
+}
+
+/// Returns the router of the server.
+pub(super) fn router(service: Service, metrics: Option<ServerMetrics>) -> Router {
+    let login = post(access::login).with_state(Arc::clone(&service.access));
+    let router = Router::new().route("/healthz", get(|| async { "ok\n" }));
+    let router = match metrics {
+        Some(metrics) => router.route("/metrics", get(move || async move { metrics.render() })),
+        None => router,
+    };
+    router.route("/login", login).fallback(answer).with_state(Arc::new(service))
+}
+
+async fn answer(
+    State(service): State<Arc<Service>>,
+    Extension(guard): Extension<ConnectionGuard>,
+    (method, version, uri, headers): (Method, Version, Uri, HeaderMap),
+    upgrade: Result<WebSocketUpgrade, WebSocketRejection>,
+) -> Response {
+    let is_websocket = match version {
+        Version::HTTP_2 => method == Method::CONNECT,
+        _ => headers.contains_key(UPGRADE),
+    };
+    if !is_websocket {
+        return answer_without_websocket(&service, &method, version, &uri);
+    }
+    let upgrade = match upgrade {
+        Ok(upgrade) => upgrade.options(service.upgrade.clone()).drain(guard.drain()),
+        Err(rejection) => return rejection.into_response(),
+    };
+    let grant = match service.access.admit(&headers) {
+        Ok(grant) => Some(grant),
+        Err(_) if service.is_terminal() && service.access.takes_first_message(&headers) => None,
+        Err(refused) => return *refused,
+    };
+    if service.is_terminal() {
+        let requested = upgrade.requested_subprotocols();
+        if !requested.iter().any(|name| terminal::SUBPROTOCOLS.contains(name)) {
+            let sentence = "A terminal needs the subprotocol sockeye.tty.v1 or tty.\n";
+            return (StatusCode::BAD_REQUEST, sentence).into_response();
+        }
+    }
+    let request = Request { uri, headers, version, is_tls: service.is_tls };
+    connect(service, upgrade, request, grant, guard)
+}
+
+fn connect(
+    service: Arc<Service>,
+    upgrade: WebSocketUpgrade,
+    request: Request,
+    grant: Option<Grant>,
+    guard: ConnectionGuard,
+) -> Response {
+    let slot = match service.mode {
+        Mode::Own(_) => match service.processes.slot() {
+            Some(slot) => Some(slot),
+            None => return busy(),
+        },
+        Mode::Shared(_) | Mode::Terminal(_) => None,
+    };
+    let span = guard.span().clone();
+    upgrade.on_upgrade(move |ws| {
+        let served = async move {
+            let peer = ws.peer_addr();
+            debug!(peer = peer.map(tracing::field::display), "client connected");
+            let command = {
+                let (service, request) = (Arc::clone(&service), request.clone());
+                move || service.command.command(&environment::variables(&request, peer))
+            };
+            match (&service.mode, grant, slot) {
+                (Mode::Own(pipes), Some(grant), Some(slot)) => match command() {
+                    Ok(command) => {
+                        let processes = &service.processes;
+                        pipes::serve_own(ws, command, *pipes, &grant, processes, slot).await;
+                    }
+                    Err(error) => warn!("the process cannot be started: {error}"),
+                },
+                (Mode::Shared(shared), Some(grant), _) => {
+                    shared.serve(ws, command, &grant, guard.drain()).await;
+                }
+                (Mode::Terminal(registry), grant, _) => {
+                    let drain = guard.drain().clone();
+                    let sessions = terminal::Sessions::new(Arc::clone(registry), drain);
+                    terminal::serve(ws, request, grant, &service.access, &sessions).await;
+                }
+                // Only clients of a terminal are upgraded without a grant.
+                (Mode::Own(_) | Mode::Shared(_), ..) => {}
+            }
+            debug!(peer = peer.map(tracing::field::display), "client left");
+            drop(guard);
+        };
+        served.instrument(span)
+    })
+}
+
+fn answer_without_websocket(
+    service: &Service,
+    method: &Method,
+    version: Version,
+    uri: &Uri,
+) -> Response {
+    if service.is_terminal() {
+        if *method != Method::GET && *method != Method::HEAD {
+            let sentence = "This path accepts only GET, HEAD and WebSockets.\n";
+            let allow = [(ALLOW, "GET, HEAD")];
+            return (StatusCode::METHOD_NOT_ALLOWED, allow, sentence).into_response();
+        }
+        let sentence = "There is nothing here. The terminal is at /.\n";
+        return page::asset(uri.path())
+            .unwrap_or_else(|| (StatusCode::NOT_FOUND, sentence).into_response());
+    }
+    let sentence = "This is a WebSocket to a command: point a WebSocket client here.\n";
+    if version == Version::HTTP_2 {
+        return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "CONNECT")], sentence).into_response();
+    }
+    let headers = [(UPGRADE, "websocket"), (CONNECTION, "upgrade")];
+    (StatusCode::UPGRADE_REQUIRED, headers, sentence).into_response()
+}
+
+fn busy() -> Response {
+    let sentence = "All processes of --max-processes are in use; try again later.\n";
+    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "1")], sentence).into_response()
+}
