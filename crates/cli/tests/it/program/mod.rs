@@ -6,6 +6,7 @@
 pub(crate) mod any_issuer;
 pub(crate) mod broker;
 pub(crate) mod connect;
+pub(crate) mod exec;
 pub(crate) mod grpc;
 pub(crate) mod hub;
 pub(crate) mod token;
@@ -163,6 +164,11 @@ impl Server {
             }
             std::thread::yield_now();
         }
+    }
+
+    /// Returns the number of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends a signal, named without `SIG`.

@@ -1,0 +1,182 @@
+// Drives the page of `sockeye exec --pty` in Chromium against the real program. The environment is
+// that of chromium.mjs; SCREENSHOTS is the output folder.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { createServer, connect } from "node:net";
+import { join } from "node:path";
+
+import { launch, open, stop } from "./chromium.mjs";
+
+const { SOCKEYE, SCREENSHOTS, SCRATCH } = process.env;
+
+// Starts `program exec` with `flags` and a shell, and resolves to its process and printed URL.
+function exec(...flags) {
+  const server = spawn(SOCKEYE, ["exec", "--listen", "127.0.0.1:0", "--pty", "--env", "PS1=$ ", ...flags, "--", "sh"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  return new Promise((resolve, reject) => {
+    server.stdout.once("data", (line) => resolve({ server, url: String(line).match(/http:\S+/)[0] }));
+    server.once("exit", (status) => reject(new Error(`the server exited with ${status}`)));
+  });
+}
+
+// A network between the browser and the server that can be cut: then nothing passes, and the browser
+// gets no sign of it.
+function network(url) {
+  const { hostname, port } = new URL(url);
+  const pairs = new Set();
+  let isUp = true;
+  const proxy = createServer((client) => {
+    const server = connect(port, hostname);
+    const pair = [client, server];
+    pairs.add(pair);
+    for (const socket of pair) socket.on("error", () => {});
+    if (isUp) {
+      client.pipe(server);
+      server.pipe(client);
+    } else {
+      client.destroy();
+    }
+  });
+  return new Promise((resolve) => {
+    proxy.listen(0, "127.0.0.1", () => resolve({
+      url: `http://127.0.0.1:${proxy.address().port}/`,
+      cut() {
+        isUp = false;
+        for (const [client, server] of pairs) {
+          client.unpipe(server);
+          server.unpipe(client);
+          client.pause();
+          server.destroy();
+        }
+      },
+      mend() {
+        isUp = true;
+      },
+      close: () => proxy.close(),
+    }));
+  });
+}
+
+const connected = (page) => page.waitForSelector("#state[data-phase=open]");
+
+const shows = (page, text) =>
+  page.waitForFunction((words) => document.querySelector(".xterm-rows")?.innerText.replaceAll("\u00a0", " ").includes(words), text);
+
+const lines = (page) => page.locator(".xterm-rows").innerText();
+
+async function types(page, command) {
+  await page.locator(".xterm-helper-textarea").focus();
+  await page.keyboard.type(command);
+  await page.keyboard.press("Enter");
+}
+
+const screenshot = (page, name) => page.screenshot({ path: join(SCREENSHOTS, `terminal-${name}.png`) });
+
+async function worksAndEnds(browser) {
+  const running = await exec();
+  const page = await open(browser, running.url, { viewport: { width: 1280, height: 800 }, colorScheme: "light" });
+  await connected(page);
+  await types(page, "printf '\\033[1;32mgreen\\033[0m \\033[34mblue\\033[0m wörld 世界\\n'; seq 1 5; echo $((40 + 2))");
+  await shows(page, "42");
+  await types(page, "stty size");
+  const size = await page.waitForFunction(() => /\n(\d+) (\d+)/.exec(document.querySelector(".xterm-rows").innerText.replaceAll("\u00a0", " "))?.[0]);
+  const [rows, columns] = (await size.jsonValue()).trim().split(" ").map(Number);
+  assert.ok(rows > 30 && columns > 100, `${rows} ${columns}`);
+  await screenshot(page, "wide");
+
+  // A page that is loaded again has its screen.
+  await page.reload();
+  await connected(page);
+  await shows(page, "42");
+  await shows(page, "wörld 世界");
+  const took = await page.evaluate(() => performance.now());
+  console.log(`the screen was back ${took.toFixed(0)} ms after the page was requested`);
+
+  // A flood is stopped at once.
+  await types(page, "yes");
+  await shows(page, "y\ny\ny");
+  await page.keyboard.press("Control+c");
+  await types(page, "echo still he''re");
+  await shows(page, "still here");
+
+  await types(page, "exit 3");
+  await page.waitForSelector("#state[data-phase=failed]");
+  assert.equal(await page.locator("#state").innerText(), "Exited with 3");
+  await screenshot(page, "ended");
+  await page.click("#again");
+  await connected(page);
+  await types(page, "echo ag''ain");
+  await shows(page, "again");
+  await page.context().close();
+  await stop(running);
+}
+
+async function survivesTheNetwork(browser) {
+  const running = await exec();
+  const wire = await network(running.url);
+  const page = await open(browser, wire.url, { viewport: { width: 900, height: 560 }, colorScheme: "dark" });
+  await connected(page);
+  await types(page, "echo be''fore");
+  await shows(page, "before");
+  await types(page, "sleep 1; echo mean''while");
+  wire.cut();
+  await page.waitForSelector("#state[data-phase=waiting]");
+  await screenshot(page, "reconnecting");
+  wire.mend();
+  await connected(page);
+  await shows(page, "meanwhile");
+  assert.equal((await lines(page)).match(/before/g).length, 1, "nothing is doubled");
+  await types(page, "echo af''ter");
+  await shows(page, "after");
+  await page.context().close();
+  wire.close();
+  await stop(running);
+}
+
+async function worksOnAPhone(browser) {
+  const token = "0123456789abcdef-phone";
+  const file = join(SCRATCH, "terminal-tokens.txt");
+  writeFileSync(file, `${token}\n`);
+  const running = await exec("--token-file", file);
+  const options = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, colorScheme: "dark", hasTouch: true, isMobile: true };
+  const page = await open(browser, running.url, options);
+  await page.waitForSelector("#login[open]");
+  await page.fill("#token", "wrong token");
+  await page.click("#login-form button");
+  await page.waitForFunction(() => document.querySelector("#login-problem").textContent === "The token is not valid.");
+  await screenshot(page, "login");
+  await page.fill("#token", token);
+  await page.click("#login-form button");
+  await connected(page);
+  await types(page, "echo on a pho''ne");
+  await shows(page, "on a phone");
+  await page.tap("[data-key=up]");
+  await shows(page, "$ ");
+  await page.tap("[data-key=control]");
+  await page.keyboard.type("c");
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+  assert.ok(overflow <= 0, `the page is ${overflow} px wider than a phone`);
+  await screenshot(page, "phone");
+  await page.context().close();
+
+  // A link with a token: the address keeps nothing of it.
+  const linked = await open(browser, `${running.url}#token=${token}`);
+  await connected(linked);
+  assert.equal(await linked.evaluate(() => location.href), running.url);
+  await linked.context().close();
+  await stop(running);
+}
+
+mkdirSync(SCREENSHOTS, { recursive: true });
+const browser = await launch();
+try {
+  await worksAndEnds(browser);
+  await survivesTheNetwork(browser);
+  await worksOnAPhone(browser);
+  console.log(`screenshots are in ${SCREENSHOTS}`);
+} finally {
+  await browser.close();
+}
