@@ -4,8 +4,8 @@ pub(crate) mod access_log;
 #[cfg(unix)]
 pub(crate) mod activation;
 mod arguments;
-mod client_stream;
 pub(crate) mod bearer;
+mod client_stream;
 pub(crate) mod connection;
 pub(crate) mod exposure;
 pub(crate) mod front;

@@ -7,8 +7,9 @@ use clap::CommandFactory as _;
 
 use crate::arguments::{Arguments, Command};
 use crate::client::Failure;
-use crate::commands::{bench, call, config as config_command, connect, gateway, generate, serve};
-use crate::commands::{bench, call, connect, exec, gateway, serve};
+use crate::commands::{
+    bench, call, config as config_command, connect, exec, gateway, generate, serve,
+};
 
 mod allocator;
 mod arguments;
@@ -21,12 +22,12 @@ mod runtime;
 mod units;
 
 fn main() -> ExitCode {
-    // While there is one thread.
-    #[cfg(unix)]
-    host::activation::find_sockets();
     if let Some(code) = exec::launch_if_asked() {
         return code;
     }
+    // While there is one thread.
+    #[cfg(unix)]
+    host::activation::find_sockets();
     allocator::set_up();
     match arguments::parse().and_then(run) {
         Ok(()) => ExitCode::SUCCESS,

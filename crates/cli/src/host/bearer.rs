@@ -225,9 +225,11 @@ mod tests {
 
     #[test]
     fn short_tokens_and_files_without_tokens_are_refused() {
-        for (text, expected) in
-            [("short", "line 1"), ("a space in a token of some length", "line 1"), ("#\n", "no token")]
-        {
+        for (text, expected) in [
+            ("short", "line 1"),
+            ("a space in a token of some length", "line 1"),
+            ("#\n", "no token"),
+        ] {
             let error = read("wrong", text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
             assert!(!error.contains("short"), "the error repeats no token: {error}");

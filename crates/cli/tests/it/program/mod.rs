@@ -178,11 +178,6 @@ impl Server {
         assert!(status.success());
     }
 
-    /// Returns the number of the process.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Returns the next line of the log that contains a phrase.
     pub(crate) fn wait_for_line(&mut self, phrase: &str) -> String {
         loop {
