@@ -23,7 +23,8 @@ struct Counts {
 }
 
 impl Traffic {
-    /// Returns the number of whole messages that were received.
+    /// Returns the number of messages that were received to their end. The end of a message that is
+    /// read in pieces may be found by the read after its last piece.
     pub fn received_messages(&self) -> u64 {
         self.0.received_messages.load(Ordering::Relaxed)
     }
