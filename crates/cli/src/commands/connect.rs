@@ -72,8 +72,10 @@ async fn until_stopped(options: &Connect) -> Result<(), Failure> {
         }
     };
     let stopped = tokio::select! {
-        result = &mut session => Err(result),
+        // The first poll handles the signal from then on: before the session begins.
+        biased;
         Ok(()) = tokio::signal::ctrl_c() => Ok(Failure::interrupted("interrupted")),
+        result = &mut session => Err(result),
         () = timeout => Ok(Failure::timeout(options.timeout.unwrap_or_default())),
     };
     let result = match stopped {
