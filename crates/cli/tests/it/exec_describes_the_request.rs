@@ -70,7 +70,7 @@ fn message(stream: &mut TcpStream) -> String {
 fn shell_metacharacters_in_the_url_are_inert() {
     let mark = format!("{}/exec-was-escaped", env!("CARGO_TARGET_TMPDIR"));
     let _ = std::fs::remove_file(&mark);
-    let server = script(&[], r#"printf '%s\n' "$#" "$0" "$QUERY_STRING" "$PATH_INFO"; eval true"#);
+    let server = script(&[], r#"printf '%s\n' "$#" "$0" "$QUERY_STRING" "$PATH_INFO""#);
     // A client of another make leaves all of them as they are.
     for (path, query) in [
         (

@@ -35,11 +35,11 @@ async fn bytes_are_kept_as_they_are() {
     assert_eq!(ws.recv().await.unwrap(), Some(Message::from(b"\0\n\xff")));
     let input = sent.clone();
     tokio::spawn(async move { sender.send(input).await });
-    let mut received: Vec<u8> = Vec::new();
-    while received.len() < sent.len() {
-        received.extend(receiver.recv().await.unwrap().unwrap().as_bytes());
+    let mut echoed: Vec<u8> = Vec::new();
+    while echoed.len() < sent.len() {
+        echoed.extend(receiver.recv().await.unwrap().unwrap().as_bytes());
     }
-    assert_eq!(received, sent);
+    assert_eq!(echoed, sent);
 }
 
 #[tokio::test]

@@ -90,7 +90,7 @@ impl Access {
             Err(refused) => refused,
         };
         let reader = self.readers.as_ref().and_then(|readers| readers.admit(headers).ok());
-        reader.map(read_only).ok_or(refused)
+        reader.as_deref().map(read_only).ok_or(refused)
     }
 
     /// Returns the rights of a client that presents a token; `None` if the token is unknown, or no
@@ -104,7 +104,8 @@ impl Access {
         if let Ok(owner) = self.writers.admit(&headers) {
             return Some(Grant { owner, writes: !self.read_only });
         }
-        self.readers.as_ref()?.admit(&headers).ok().map(read_only)
+        let owner = self.readers.as_ref()?.admit(&headers).ok()?;
+        Some(read_only(&owner))
     }
 
     /// Returns whether a client without credentials may present a token in its first message.
@@ -113,7 +114,7 @@ impl Access {
     }
 }
 
-fn read_only(owner: Arc<str>) -> Grant {
+fn read_only(owner: &str) -> Grant {
     // The lines of two files have the same numbers.
     Grant { owner: format!("read-only {owner}").into(), writes: false }
 }

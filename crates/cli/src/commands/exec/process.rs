@@ -137,12 +137,11 @@ impl Process {
             self.signal(self.request_to_end());
             exit = timeout(grace, self.wait()).await.ok();
         }
-        let exit = match exit {
-            Some(exit) => exit,
-            None => {
-                self.signal(Signal::KILL);
-                self.wait().await
-            }
+        let exit = if let Some(exit) = exit {
+            exit
+        } else {
+            self.signal(Signal::KILL);
+            self.wait().await
         };
         self.end_group().await;
         exit

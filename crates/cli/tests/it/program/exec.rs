@@ -82,12 +82,11 @@ impl Viewer {
             hello[name] = value.clone();
         }
         ws.send(hello.to_string()).await.unwrap();
-        let session = match ws.recv().await.unwrap() {
-            Some(message) => serde_json::from_slice::<Value>(message.as_bytes()).unwrap(),
-            None => {
-                let frame = ws.close_frame().unwrap();
-                return Err((u16::from(frame.code), frame.reason.to_string()));
-            }
+        let session = if let Some(message) = ws.recv().await.unwrap() {
+            serde_json::from_slice::<Value>(message.as_bytes()).unwrap()
+        } else {
+            let frame = ws.close_frame().unwrap();
+            return Err((u16::from(frame.code), frame.reason.to_string()));
         };
         assert_eq!(session["type"], "session", "{session}");
         let cells = |name: &str| u16::try_from(session[name].as_u64().unwrap()).unwrap();

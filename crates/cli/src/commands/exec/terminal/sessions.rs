@@ -79,8 +79,8 @@ impl Sessions {
     }
 
     /// Returns the time for which a session is kept without a viewer.
-    pub(super) fn linger(&self) -> Option<Duration> {
-        Some(self.registry.linger)
+    pub(super) fn linger(&self) -> Duration {
+        self.registry.linger
     }
 
     /// Returns the name of the program.
@@ -101,7 +101,7 @@ impl Sessions {
     ///
     /// # Errors
     /// When there are too many processes, or the system cannot start one.
-    pub(super) fn open(&self, client: Client, linger: Option<Duration>) -> Result<View, Refused> {
+    pub(super) fn open(&self, client: Client, linger: Duration) -> Result<View, Refused> {
         let registry = &self.registry;
         // Starting a process does not wait, so that the lock is held shortly.
         let mut sessions = self.lock();
@@ -114,7 +114,7 @@ impl Sessions {
             .processes
             .slot()
             .ok_or(Refused::new(CloseCode::TRY_AGAIN_LATER, "too many processes"))?;
-        let linger = if registry.is_shared { None } else { linger };
+        let linger = if registry.is_shared { None } else { Some(linger) };
         match self.start(client, linger, slot) {
             Ok((session, view)) => {
                 sessions.insert(session.id.clone(), session);

@@ -71,7 +71,7 @@ pub(super) async fn serve(
             _ => SIZE,
         };
         let client = Client { request, peer, owner: grant.owner.clone(), size };
-        let view = sessions.open(client, Some(Duration::ZERO))?;
+        let view = sessions.open(client, Duration::ZERO)?;
         if grant.writes {
             view.attachment.session.resize(size);
         }
@@ -100,7 +100,7 @@ async fn show(
     if let Some(state) = state {
         let _ = sender.send(screen(&state)).await;
     }
-    let (pauses, paused) = watch::channel(false);
+    let (pausing, is_paused) = watch::channel(false);
     let handle = |message: Message| {
         let mut input = message.into_bytes();
         if input.is_empty() {
@@ -117,10 +117,10 @@ async fn show(
                 }
             }
             PAUSE => {
-                pauses.send_replace(true);
+                pausing.send_replace(true);
             }
             RESUME => {
-                pauses.send_replace(false);
+                pausing.send_replace(false);
             }
             INPUT | HELLO => {}
             _ => return Err(Refused::malformed()),
@@ -128,7 +128,7 @@ async fn show(
         Ok(Bytes::new())
     };
     tokio::select! {
-        exit = output::send_all(reader, &session, sender, Format::Ttyd, paused) => Ok(exit),
+        exit = output::send_all(reader, &session, sender, Format::Ttyd, is_paused) => Ok(exit),
         refused = typing::receive(receiver, &session.pty, handle) => Err(refused),
     }
 }

@@ -43,8 +43,8 @@ pub(super) async fn receive(
                     waiting.push_back(input);
                 }
             }
-            written = pty.write(&first), if !first.is_empty() => match written {
-                Ok(written) => {
+            written = pty.write(&first), if !first.is_empty() => {
+                if let Ok(written) = written {
                     length -= written;
                     if let Some(first) = waiting.front_mut() {
                         first.advance(written);
@@ -52,13 +52,12 @@ pub(super) async fn receive(
                             waiting.pop_front();
                         }
                     }
-                }
-                // No process has the terminal open any more.
-                Err(_) => {
+                } else {
+                    // No process has the terminal open any more.
                     waiting.clear();
                     length = 0;
                 }
-            },
+            }
         }
     }
 }
