@@ -13,6 +13,7 @@ use crate::commands::generate::{Completions, Man};
 use crate::commands::serve::Serve;
 use crate::config::{self, ParseError};
 use crate::logs::LogFormat;
+use crate::parsed::Parsed;
 
 /// WebSocket tools for the command line.
 #[derive(Debug, Parser)]
@@ -91,13 +92,6 @@ fn parse_again<T>(pick: fn(Command) -> Option<T>) -> anyhow::Result<Parsed<T>> {
     let Arguments { command, verbose, .. } = parse_line().map_err(ParseError::into_error)?;
     let arguments = pick(command).context("the command line is that of another command")?;
     Ok(Parsed { arguments, verbose })
-}
-
-/// The arguments of a command, and the level of the log.
-#[derive(Debug)]
-pub(crate) struct Parsed<T> {
-    pub(crate) arguments: T,
-    pub(crate) verbose: u8,
 }
 
 /// Checks the files that a command line names.

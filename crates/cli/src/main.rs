@@ -18,6 +18,7 @@ mod commands;
 mod config;
 mod host;
 mod logs;
+mod parsed;
 mod runtime;
 mod units;
 

@@ -29,6 +29,7 @@ use tracing::{Instrument as _, debug};
 use super::client_stream::ClientStream;
 use super::front::{Answer, Front};
 use super::gather::{Gather, Turn};
+use super::hosts::HEAD_SIZE;
 use super::monitored_body::MonitoredBody;
 use super::reloadable::Reloadable;
 use super::shutdown::ConnectionGuard;
@@ -53,13 +54,6 @@ pub(crate) struct ConnectionConfig {
     /// Answers plain HTTP requests to a TLS port.
     pub(crate) plain_router: Front<Router>,
 }
-
-/// Maximum size of the head of a request, in bytes; a larger one is answered with 431. Browsers
-/// send 1 to 4 KiB, and many servers in front of this one allow 8 to 32 KiB.
-///
-/// With HTTP/1.1, a client that reads no answers can make the server hold this amount twice, in
-/// pipelined requests and in answers: 10,000 such clients held 1.1 GiB with a limit of 64 KiB.
-pub(crate) const HEAD_SIZE: u32 = 32 * 1024;
 
 /// Maximum number of concurrent streams (requests and WebSockets) on one HTTP/2 connection: the
 /// least that RFC 9113 (6.5.2) recommends. Browsers open another connection for more.

@@ -10,11 +10,11 @@ use super::access::Access;
 use super::routes::Routes;
 use super::settings::{Settings, Surroundings};
 use super::{GatewayArguments, report};
-use crate::arguments::Parsed;
 use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
 use crate::host::settings::{HostSettings, keep};
 use crate::logs;
+use crate::parsed::Parsed;
 
 /// A function that parses the command line of the process anew, with the file and the environment.
 pub(crate) type ParseAgain = fn() -> anyhow::Result<Parsed<GatewayArguments>>;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::Serve;
 use super::hub::HubServer;
 use super::settings::WebSocketSettings;
-use crate::arguments::Parsed;
 use crate::host::access_log::AccessLog;
 use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
 use crate::host::settings::{HostSettings, keep};
 use crate::logs;
+use crate::parsed::Parsed;
 
 /// A function that parses the command line of the process anew, with the file and the environment.
 pub(crate) type ParseAgain = fn() -> anyhow::Result<Parsed<Serve>>;

@@ -1,0 +1,8 @@
+//! The result of parsing the command line anew.
+
+/// The arguments of a command, and the level of the log.
+#[derive(Debug)]
+pub(crate) struct Parsed<T> {
+    pub(crate) arguments: T,
+    pub(crate) verbose: u8,
+}
