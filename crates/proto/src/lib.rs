@@ -35,6 +35,7 @@ pub mod handshake;
 mod keepalive;
 pub mod mask;
 pub mod message;
+pub mod mux;
 mod prepared;
 pub mod reconnect;
 pub mod resume;
