@@ -56,6 +56,7 @@
 //! | exchange JSON values | [`WebSocket`]: `send_json` and `recv_json`, with the feature `json`; [`Message`]: `json` and `parse_json` |
 //! | compress messages | `Deflate`, with the feature `deflate` (on by default) |
 //! | tunnel any TCP protocol (duplex byte stream) | [`byte_stream`]: [`WebSocket::into_byte_stream`], and a listener for servers |
+//! | open many streams with flow control of their own on one WebSocket (QMux) | [`mux`] |
 //! | call gRPC services over a WebSocket | the crate `sockeye-grpc` |
 //! | close a connection, and see why it was closed | [`WebSocket::close`], [`WebSocket::close_frame`], [`CloseCode`] |
 //! | measure the round-trip time | [`WebSocket::rtt`], [`split::Sender::ping`] |
@@ -331,6 +332,7 @@ cfg_if::cfg_if! {
         #[cfg(feature = "json")]
         mod json;
         mod multicast;
+        pub mod mux;
         mod opening;
         mod outcome;
         mod outlet;

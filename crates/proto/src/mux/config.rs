@@ -109,7 +109,10 @@ impl Config {
     pub const fn max_record_size(self, max_record_size: u32) -> Self {
         // The lossless conversion is not const.
         let least = DEFAULT_MAX_RECORD_SIZE as u32;
-        Self { max_record_size: if max_record_size < least { least } else { max_record_size }, ..self }
+        Self {
+            max_record_size: if max_record_size < least { least } else { max_record_size },
+            ..self
+        }
     }
 
     /// Sets the maximum size of the datagrams that wait to be sent, and of those that wait to be

@@ -46,6 +46,10 @@ impl DatagramQueue {
         Some(datagram)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
     pub(super) const fn dropped(&self) -> u64 {
         self.dropped
     }

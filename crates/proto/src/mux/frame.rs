@@ -276,8 +276,7 @@ impl StreamHeader {
 fn decode_stream(kind: u64, record: &mut Bytes) -> Result<Frame, Violation> {
     let id = StreamId::from_wire(varint::take(record)?);
     let offset = if kind & STREAM_OFF == 0 { 0 } else { varint::take(record)? };
-    let data =
-        if kind & STREAM_LEN == 0 { std::mem::take(record) } else { take_prefixed(record)? };
+    let data = if kind & STREAM_LEN == 0 { std::mem::take(record) } else { take_prefixed(record)? };
     //= https://www.rfc-editor.org/rfc/rfc9000#section-19.8
     //# The largest offset delivered on a stream -- the sum of the offset and
     //# data length -- cannot exceed 2^62-1

@@ -83,7 +83,8 @@ impl TransportParameters {
         let mut seen = Vec::new();
         let mut rest = content;
         while !rest.is_empty() {
-            let (id, value) = take_parameter(&mut rest).map_err(|_| Violation::MalformedParameters)?;
+            let (id, value) =
+                take_parameter(&mut rest).map_err(|_| Violation::MalformedParameters)?;
             if PROHIBITED.contains(&id) {
                 return Err(Violation::ProhibitedParameter { id });
             }

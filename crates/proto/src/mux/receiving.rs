@@ -76,7 +76,9 @@ enum End {
 enum Stop {
     No,
     /// A `STOP_SENDING` frame is owed.
-    Owed { code: u64 },
+    Owed {
+        code: u64,
+    },
     Done,
 }
 

@@ -31,6 +31,11 @@ impl Scheduler {
         id
     }
 
+    /// Returns whether no stream may send.
+    pub(super) fn is_empty(&self) -> bool {
+        self.levels.is_empty()
+    }
+
     /// Moves a stream to another priority, if it is queued in this one.
     pub(super) fn reorder(&mut self, id: StreamId, from: i32, to: i32) {
         let Some(level) = self.levels.get_mut(&Reverse(from)) else { return };

@@ -199,7 +199,8 @@ impl Multiplexer {
     pub fn fail(&mut self, violation: Violation) {
         if self.end.is_none() {
             let reason = violation.to_string();
-            self.last = Some(self.encode(&Frame::ConnectionClose { code: violation.code(), reason }));
+            self.last =
+                Some(self.encode(&Frame::ConnectionClose { code: violation.code(), reason }));
             self.finish(SessionEnd::Violation(violation));
         }
     }

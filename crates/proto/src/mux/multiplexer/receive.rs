@@ -26,8 +26,7 @@ impl Multiplexer {
             return Ok(());
         }
         self.liveness.on_received(now);
-        let mut handled =
-            check_length(record.len() as u64, self.config.max_record_size.into());
+        let mut handled = check_length(record.len() as u64, self.config.max_record_size.into());
         while handled.is_ok() && !record.is_empty() && self.end.is_none() {
             handled = self.handle_frame(&mut record);
         }

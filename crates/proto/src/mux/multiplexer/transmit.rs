@@ -36,6 +36,18 @@ impl Multiplexer {
         Some(record)
     }
 
+    /// Returns whether [`poll_transmit`](Self::poll_transmit) may return a record.
+    pub fn has_output(&self) -> bool {
+        if self.end.is_some() {
+            return !self.is_flushed();
+        }
+        self.first.is_some()
+            || !self.control.is_empty()
+            || !self.outgoing.is_empty()
+            || !self.scheduler.is_empty()
+            || self.linger_until.is_some()
+    }
+
     /// Returns whether everything was sent that must precede the end of the transport.
     pub const fn is_flushed(&self) -> bool {
         self.first.is_none() && self.last.is_none()
@@ -116,9 +128,7 @@ impl Multiplexer {
     fn encode_control(&mut self, control: Control, out: &mut Vec<u8>) {
         let frame = match control {
             Control::Ping => Some(Frame::Ping { sequence: self.liveness.next_ping() }),
-            Control::Pong => {
-                self.liveness.peer_ping().map(|sequence| Frame::Pong { sequence })
-            }
+            Control::Pong => self.liveness.peer_ping().map(|sequence| Frame::Pong { sequence }),
             Control::MaxData => Some(Frame::MaxData(self.window.announce())),
             Control::MaxStreams(direction) => {
                 let limit = self.streams.announce(direction);
