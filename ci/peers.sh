@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Installs the peers of the interoperability tests: Python `websockets`, `h2` and
-# `centrifuge-python`, npm `ws`, `centrifuge` and `playwright-core`, Chromium, curl, redis-server and
-# nats-server. Does nothing if all of them are installed.
+# `centrifuge-python`, npm `ws`, `@moq/qmux`, `centrifuge` and `playwright-core`, Chromium, curl,
+# redis-server and nats-server. Does nothing if all of them are installed.
 #
 #   target/peers/venv/bin/python          has `websockets`, `h2` and `centrifuge`
-#   target/peers/node/node_modules        has `ws`, `centrifuge` and `playwright-core` (set NODE_PATH
-#                                         to it)
+#   target/peers/node/node_modules        has `ws`, `@moq/qmux`, `centrifuge` and `playwright-core`
+#                                         (set NODE_PATH to it)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

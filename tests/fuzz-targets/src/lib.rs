@@ -18,5 +18,6 @@ pub mod handshake_request;
 pub mod handshake_response;
 pub mod header;
 pub mod inflate;
+pub mod mux;
 pub mod oracle;
 pub mod resume;

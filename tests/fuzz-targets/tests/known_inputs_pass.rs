@@ -41,6 +41,7 @@ targets![
     handshake_response,
     header,
     inflate,
+    mux,
     oracle,
     resume,
 ];

@@ -130,7 +130,7 @@ impl Config {
     }
 
     /// Sets the time without a record from the peer after which this end sends a ping. Default: 20
-    /// s. A third of the idle timeout applies if that is shorter.
+    /// s. A third of the idle timeout applies if that is shorter, and at least 100 ms.
     pub const fn keep_alive(self, keep_alive: Option<Duration>) -> Self {
         Self { keep_alive, ..self }
     }

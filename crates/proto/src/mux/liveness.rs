@@ -8,6 +8,9 @@ use super::{Config, Violation};
 /// of the transport.
 const PARAMETERS_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Minimum interval of pings, whatever idle timeout the peer states.
+const MIN_KEEP_ALIVE: Duration = Duration::from_millis(100);
+
 /// What is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
@@ -58,7 +61,7 @@ impl Liveness {
             self.idle_timeout = Some(self.idle_timeout.map_or(peer, |own| own.min(peer)));
         }
         if let (Some(keep_alive), Some(idle)) = (&mut self.keep_alive, self.idle_timeout) {
-            *keep_alive = (*keep_alive).min(idle / 3);
+            *keep_alive = (*keep_alive).min(idle / 3).max(MIN_KEEP_ALIVE);
         }
     }
 

@@ -180,11 +180,11 @@ impl RecvHalf {
 
     /// Returns at most `max` bytes.
     pub(super) fn read(&mut self, max: usize) -> Result<Received, ReceiveError> {
-        if let End::Reset { code } = self.end {
-            return Err(ReceiveError::Reset(code));
-        }
         if self.stop != Stop::No {
             return Err(ReceiveError::Stopped);
+        }
+        if let End::Reset { code } = self.end {
+            return Err(ReceiveError::Reset(code));
         }
         if self.chunks.is_empty() && !self.gathered.is_empty() {
             self.chunks.push_back(std::mem::take(&mut self.gathered).freeze());

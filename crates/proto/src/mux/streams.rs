@@ -82,6 +82,11 @@ impl Streams {
         self.table.values_mut()
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
     /// Applies the peer's limits of streams.
     pub(super) fn on_parameters(&mut self, peer: &TransportParameters) {
         self.bi.limit = peer.initial_max_streams_bidi;

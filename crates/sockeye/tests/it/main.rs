@@ -69,6 +69,7 @@ mod interop_with_npm_ws;
 mod interop_with_python_websockets;
 mod log;
 mod long_messages_are_streamed;
+mod mux;
 mod peer;
 mod prepared_messages_are_sent_from_tasks;
 mod reconnect;

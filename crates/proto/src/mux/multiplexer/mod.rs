@@ -218,6 +218,11 @@ impl Multiplexer {
         self.events.push_back(Event::Ended);
     }
 
+    #[cfg(test)]
+    pub(super) fn open_streams(&self) -> usize {
+        self.streams.len()
+    }
+
     fn encode(&self, frame: &Frame) -> Bytes {
         let mut bytes = Vec::new();
         frame.encode(&mut bytes);

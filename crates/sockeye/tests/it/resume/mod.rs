@@ -8,7 +8,7 @@ mod a_session_that_cannot_continue_says_why;
 mod a_slow_peer_bounds_memory;
 mod both_directions_end_by_themselves;
 mod each_step_of_the_handshake_may_be_lost;
-mod proxy;
+pub(crate) mod proxy;
 mod sixty_four_mebibytes_survive_ten_cuts;
 
 use std::io;

@@ -1,0 +1,1 @@
+//! Interoperability of `sockeye::mux` with the crate `qmux`.
