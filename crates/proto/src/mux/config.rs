@@ -19,6 +19,10 @@ const DEFAULT_SEND_BUFFER: u32 = 128 << 10;
 /// Default of the limits of streams.
 const DEFAULT_MAX_STREAMS: u32 = 256;
 
+/// Maximum of the limits of streams. A peer that opens the last stream opens those before it, each
+/// of which takes some hundred bytes.
+const MAX_STREAMS: u32 = 1 << 16;
+
 /// Default of `max_record_size`: long enough to make headers negligible.
 const DEFAULT_RECORD_SIZE: u32 = 64 << 10;
 
@@ -92,25 +96,24 @@ impl Config {
         Self { send_buffer: if send_buffer == 0 { 1 } else { send_buffer }, ..self }
     }
 
-    /// Sets the maximum number of bidirectional streams that the peer has open at a time. Default:
-    /// 256.
+    /// Sets the maximum number of bidirectional streams that the peer has open at a time, at most
+    /// 65,536. Default: 256. The peer may open all of them with one frame.
     pub const fn max_bi_streams(self, max_bi_streams: u32) -> Self {
-        Self { max_bi_streams, ..self }
+        Self { max_bi_streams: at_most(max_bi_streams, MAX_STREAMS), ..self }
     }
 
-    /// Sets the maximum number of unidirectional streams that the peer has open at a time. Default:
-    /// 256.
+    /// Sets the maximum number of unidirectional streams that the peer has open at a time, at most
+    /// 65,536. Default: 256. The peer may open all of them with one frame.
     pub const fn max_uni_streams(self, max_uni_streams: u32) -> Self {
-        Self { max_uni_streams, ..self }
+        Self { max_uni_streams: at_most(max_uni_streams, MAX_STREAMS), ..self }
     }
 
     /// Sets the maximum length of a record, in bytes; at least 16,382. Default: 64 KiB. A longer
     /// record ends the session.
     pub const fn max_record_size(self, max_record_size: u32) -> Self {
-        // The lossless conversion is not const.
-        let least = DEFAULT_MAX_RECORD_SIZE as u32;
+        let is_less = max_record_size < DEFAULT_MAX_RECORD_SIZE;
         Self {
-            max_record_size: if max_record_size < least { least } else { max_record_size },
+            max_record_size: if is_less { DEFAULT_MAX_RECORD_SIZE } else { max_record_size },
             ..self
         }
     }
@@ -154,6 +157,10 @@ impl Config {
             max_record_size: self.max_record_size.into(),
         }
     }
+}
+
+const fn at_most(value: u32, limit: u32) -> u32 {
+    if value > limit { limit } else { value }
 }
 
 impl Default for Config {

@@ -107,11 +107,11 @@ pub enum Violation {
         /// The limit.
         limit: u64,
     },
-    /// The final size of a stream contradicts what was received before.
+    /// The final size in a reset contradicts the end of the stream that was received before.
     FinalSize {
         /// The stream.
         id: StreamId,
-        /// The size that the frame states or implies.
+        /// The size that the frame states.
         stated: u64,
         /// The number of bytes received.
         received: u64,

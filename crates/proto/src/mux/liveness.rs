@@ -11,7 +11,7 @@ const PARAMETERS_TIMEOUT: Duration = Duration::from_secs(30);
 /// Minimum interval of pings, whatever idle timeout the peer states.
 const MIN_KEEP_ALIVE: Duration = Duration::from_millis(100);
 
-/// What is due.
+/// The action that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     Nothing,

@@ -3,7 +3,7 @@ use bytes::Bytes;
 use super::{Violation, varint};
 
 /// The value of `max_record_size` that applies when the parameter is absent, and its minimum.
-pub(super) const DEFAULT_MAX_RECORD_SIZE: u64 = 16_382;
+pub(super) const DEFAULT_MAX_RECORD_SIZE: u32 = 16_382;
 
 /// The highest limit of streams (RFC 9000 section 4.6).
 pub(super) const MAX_STREAMS: u64 = 1 << 60;
@@ -71,7 +71,7 @@ impl Default for TransportParameters {
             initial_max_streams_bidi: 0,
             initial_max_streams_uni: 0,
             max_datagram_frame_size: 0,
-            max_record_size: DEFAULT_MAX_RECORD_SIZE,
+            max_record_size: DEFAULT_MAX_RECORD_SIZE.into(),
         }
     }
 }
@@ -141,10 +141,10 @@ fn take_parameter(rest: &mut Bytes) -> Result<(u64, Bytes), Violation> {
     Ok((id, varint::take_bytes(rest, length)?))
 }
 
-const fn is_valid(id: u64, value: u64) -> bool {
+fn is_valid(id: u64, value: u64) -> bool {
     match id {
         INITIAL_MAX_STREAMS_BIDI | INITIAL_MAX_STREAMS_UNI => value <= MAX_STREAMS,
-        MAX_RECORD_SIZE => value >= DEFAULT_MAX_RECORD_SIZE,
+        MAX_RECORD_SIZE => value >= DEFAULT_MAX_RECORD_SIZE.into(),
         _ => true,
     }
 }

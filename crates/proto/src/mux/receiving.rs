@@ -118,12 +118,13 @@ impl RecvHalf {
         fin: bool,
     ) -> Result<usize, Violation> {
         let length = data.len();
-        if self.end != End::Open {
-            return if length == 0 && offset == self.received {
-                Ok(0)
-            } else {
-                Err(Violation::AfterEnd { id })
-            };
+        match self.end {
+            End::Open => {}
+            End::Finished if length == 0 && offset == self.received => return Ok(0),
+            End::Finished => return Err(Violation::AfterEnd { id }),
+            // RFC 9000 section 4.5 only recommends to refuse this. The package `@moq/qmux` 0.3.3
+            // sends data that was on its way when it resets a stream.
+            End::Reset { .. } => return Ok(length),
         }
         //= https://www.ietf.org/archive/id/draft-ietf-quic-qmux-02.html
         //# When receiving a STREAM frame that carries a payload not immediately
@@ -155,25 +156,27 @@ impl RecvHalf {
         final_size: u64,
         code: u64,
     ) -> Result<(u64, usize), Violation> {
-        let is_final = self.end != End::Open;
-        if final_size < self.received || is_final && final_size != self.received {
-            return Err(Violation::FinalSize { id, stated: final_size, received: self.received });
+        match self.end {
+            End::Open => {}
+            End::Finished if final_size != self.received => {
+                let received = self.received;
+                return Err(Violation::FinalSize { id, stated: final_size, received });
+            }
+            // All data has arrived, so that the program can read it.
+            End::Finished | End::Reset { .. } => return Ok((0, 0)),
         }
         if final_size > self.limit {
             return Err(Violation::StreamFlowControl { id, end: final_size, limit: self.limit });
         }
-        if is_final {
-            // All data has arrived, so that the program can read it.
-            return Ok((0, 0));
-        }
+        // As above: such a peer may state a size below that of the data that it has sent.
+        let final_size = final_size.max(self.received);
         let skipped = final_size - self.received;
         self.received = final_size;
         self.end = End::Reset { code };
         Ok((skipped, self.clear()))
     }
 
-    /// Handles a `STREAM_DATA_BLOCKED` frame. Returns whether an update is due, since the program
-    /// has read everything.
+    /// Handles a `STREAM_DATA_BLOCKED` frame.
     pub(super) fn on_blocked(&mut self) {
         self.sender_blocked = true;
     }

@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::{Violation, varint};
 
-/// How the records of a session are told apart.
+/// The form of the records of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// A record is a message of the transport, such as a binary message of a WebSocket.

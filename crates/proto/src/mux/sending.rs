@@ -29,6 +29,7 @@ pub enum SendError {
 ///    └──────reset────────┴──► Resetting ──RESET_STREAM──► Reset
 /// ```
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(super) struct SendHalf {
     chunks: VecDeque<Chunk>,
     /// Length of the data in `chunks`, in bytes.

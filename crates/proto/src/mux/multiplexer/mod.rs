@@ -144,8 +144,8 @@ impl Multiplexer {
     }
 
     /// Returns the decoder for the input of a byte stream.
-    pub const fn decoder(&self) -> RecordDecoder {
-        RecordDecoder::new(self.config.max_record_size as u64)
+    pub fn decoder(&self) -> RecordDecoder {
+        RecordDecoder::new(self.config.max_record_size.into())
     }
 
     /// Returns the reason why the session ended; `None` before.
@@ -205,7 +205,7 @@ impl Multiplexer {
         }
     }
 
-    /// Ends the session. What has arrived can still be read; what was not sent is dropped.
+    /// Ends the session. Data that has arrived can still be read; data that was not sent is dropped.
     fn finish(&mut self, end: SessionEnd) {
         self.end = Some(end);
         self.control.clear();

@@ -105,8 +105,8 @@ impl Multiplexer {
         self.close_stream(id);
     }
 
-    /// Reads at most `max` bytes of a stream; at least 1. What had arrived can be read after the end
-    /// of the session, too.
+    /// Reads at most `max` bytes of a stream; at least 1. Data that had arrived can be read after the
+    /// end of the session, too.
     ///
     /// # Errors
     /// The reason why the stream has no more data.
@@ -129,7 +129,7 @@ impl Multiplexer {
         Ok(received)
     }
 
-    /// Reads no more of a stream. What has arrived and will arrive is discarded.
+    /// Reads no more of a stream. Data that has arrived or will arrive is discarded.
     pub fn stop(&mut self, id: StreamId, code: u64) {
         let Some(half) = self.streams.recv_half(id) else { return };
         let (is_owed, unread) = half.stop(code);

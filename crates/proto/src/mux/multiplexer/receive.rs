@@ -113,8 +113,10 @@ impl Multiplexer {
                 self.finish(SessionEnd::Refused { code, reason });
             }
             // The limits rise as the program reads and streams close, whether the peer waits or not.
-            Frame::DataBlocked(_) | Frame::StreamsBlocked { .. } => {}
-            Frame::Padding | Frame::Parameters(_) => {}
+            Frame::DataBlocked(_)
+            | Frame::StreamsBlocked { .. }
+            | Frame::Padding
+            | Frame::Parameters(_) => {}
         }
         Ok(())
     }
@@ -130,7 +132,10 @@ impl Multiplexer {
         let length = data.len();
         let (is_new, half) = self.streams.receiver(id, peer)?;
         let Some(half) = half else {
-            return if length == 0 { Ok(()) } else { Err(Violation::AfterEnd { id }) };
+            // The stream may have been reset: see `RecvHalf::on_data`.
+            self.window.on_received(length as u64)?;
+            self.on_read(length);
+            return Ok(());
         };
         let discarded = half.on_data(id, offset, data, fin)?;
         self.window.on_received(length as u64)?;

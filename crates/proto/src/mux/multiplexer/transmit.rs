@@ -15,12 +15,12 @@ use super::{Event, Multiplexer};
 
 /// Maximum length of a record that is sent, in bytes: a frame of a higher priority waits for no
 /// more than this.
-const MAX_SENT_RECORD: u64 = 32 * 1024;
+const MAX_SENT_RECORD: usize = 32 * 1024;
 
 /// The part of a record that is not used for stream data, in bytes: the header of the frame. With
 /// the default of `max_record_size`, this leaves 16,352 bytes, the most that every version of the
 /// package `@moq/qmux` accepts.
-const RECORD_OVERHEAD: u64 = 30;
+const RECORD_OVERHEAD: usize = 30;
 
 /// Length from which a record takes no further control frame, in bytes. No control frame is longer
 /// than 40 bytes.
@@ -75,8 +75,9 @@ impl Multiplexer {
 
     /// Returns the maximum length of the data of a stream frame, in bytes.
     pub(super) fn max_payload(&self) -> usize {
-        let limit = self.peer.map_or(DEFAULT_MAX_RECORD_SIZE, |peer| peer.max_record_size);
-        (limit.min(MAX_SENT_RECORD) - RECORD_OVERHEAD) as usize
+        let limit = self.peer.map_or(DEFAULT_MAX_RECORD_SIZE.into(), |peer| peer.max_record_size);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        limit.min(MAX_SENT_RECORD) - RECORD_OVERHEAD
     }
 
     fn next_record(&mut self) -> Option<Bytes> {

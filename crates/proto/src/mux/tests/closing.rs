@@ -115,13 +115,13 @@ fn a_released_session_closes_once_everything_is_sent() {
     pair.client.finish_stream(id).unwrap();
     pair.client.release_send(id);
     pair.client.release(START);
-    pair.to_server();
-    pair.to_client();
+    pair.deliver_to_server();
+    pair.deliver_to_client();
     assert_eq!(pair.client.end(), None);
     assert_eq!(pair.server.accept(UNI), Some(id));
     assert_eq!(read_all(&mut pair.server, id), b"01234");
-    pair.to_client();
-    pair.to_server();
+    pair.deliver_to_client();
+    pair.deliver_to_server();
     assert_eq!(pair.client.end(), Some(&SessionEnd::Closed));
     assert_eq!(read_all(&mut pair.server, id), b"56789");
     assert_eq!(pair.server.read(id, 9), Ok(Received::End));
@@ -136,7 +136,7 @@ fn a_released_session_waits_for_a_limited_time() {
     pair.client.write(id, b"0123456789").unwrap();
     pair.client.finish_stream(id).unwrap();
     pair.client.release(START);
-    pair.to_server();
+    pair.deliver_to_server();
     pair.client.handle_timeout(29 * SECOND);
     assert_eq!(pair.client.end(), None);
     pair.client.handle_timeout(30 * SECOND);

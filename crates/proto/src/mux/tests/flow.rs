@@ -48,7 +48,7 @@ fn a_sender_waits_for_the_window_of_the_stream() {
     assert_eq!(frames(&mut pair.server), []);
     assert_eq!(pair.server.read(id, 1), Ok(Received::Data(Bytes::from_static(&[0]))));
     let update = Frame::MaxStreamData { id, limit: 15 };
-    assert_eq!(frames(&mut pair.server), [update.clone()]);
+    assert_eq!(frames(&mut pair.server), std::slice::from_ref(&update));
     pair.client.handle_record(record([update]), START).unwrap();
     let blocked = Frame::StreamDataBlocked { id, limit: 15 };
     assert_eq!(frames(&mut pair.client), [stream(id, 10, &[0; 5], false), blocked]);
@@ -111,7 +111,7 @@ fn a_window_grows_while_the_program_keeps_up() {
     let id = pair.client.open(BI).unwrap();
     let mut arrived = Vec::new();
     for _ in 0..5 {
-        pair.client.write(id, &[0; 20_000]).unwrap();
+        pair.client.write(id, &vec![0; 20_000]).unwrap();
         pair.settle();
         arrived.push(readable(&mut pair, id));
     }
@@ -124,7 +124,7 @@ fn a_window_does_not_grow_for_a_program_that_is_slow() {
     let config = Config::new().stream_window(1000).session_window(100_000);
     let mut pair = Pair::new(Config::new(), config);
     let id = pair.client.open(BI).unwrap();
-    pair.client.write(id, &[0; 100_000]).unwrap();
+    pair.client.write(id, &vec![0; 100_000]).unwrap();
     pair.settle();
     for _ in 0..50 {
         // The program leaves a part of the data unread each time.
@@ -141,7 +141,7 @@ fn all_windows_together_grow_by_half_of_the_window_of_the_session() {
     let ids = [(); 4].map(|()| pair.client.open(BI).unwrap());
     for _ in 0..10 {
         for id in ids {
-            pair.client.write(id, &[0; 50_000]).unwrap();
+            pair.client.write(id, &vec![0; 50_000]).unwrap();
             pair.settle();
             readable(&mut pair, id);
             pair.settle();
@@ -149,7 +149,7 @@ fn all_windows_together_grow_by_half_of_the_window_of_the_session() {
     }
     for id in ids {
         readable(&mut pair, id);
-        pair.client.write(id, &[0; 100_000]).unwrap();
+        pair.client.write(id, &vec![0; 100_000]).unwrap();
     }
     pair.settle();
     let unread: Vec<_> = ids.map(|id| readable(&mut pair, id)).into();
@@ -162,13 +162,13 @@ fn all_windows_together_grow_by_half_of_the_window_of_the_session() {
     pair.settle();
     let id = pair.client.open(BI).unwrap();
     for _ in 0..10 {
-        pair.client.write(id, &[0; 50_000]).unwrap();
+        pair.client.write(id, &vec![0; 50_000]).unwrap();
         pair.settle();
         readable(&mut pair, id);
         pair.settle();
     }
     readable(&mut pair, id);
-    pair.client.write(id, &[0; 100_000]).unwrap();
+    pair.client.write(id, &vec![0; 100_000]).unwrap();
     pair.settle();
     assert_eq!(readable(&mut pair, id), 11_000);
 }
@@ -207,10 +207,32 @@ fn data_that_a_reset_skips_counts_as_read() {
 }
 
 #[test]
+fn data_that_follows_a_reset_is_ignored_and_counts_as_read() {
+    let mut server = end_with_peer(Role::Server, windows(10, 10), Config::new());
+    let id = id(Role::Client, UNI, 0);
+    // The reset states less than was sent, and data that was on its way follows.
+    let reset = Frame::ResetStream { id, code: 7, final_size: 2 };
+    let first = record([stream(id, 0, b"abc", false), reset, stream(id, 3, b"de", false)]);
+    assert_eq!(server.handle_record(first, START), Ok(()));
+    assert_eq!(frames(&mut server), [Frame::MaxData(15)]);
+    assert_eq!(server.accept(UNI), Some(id));
+    assert_eq!(server.read(id, 9), Err(ReceiveError::Reset(7)));
+    server.release_receive(id);
+    frames(&mut server);
+    // The same holds once the stream is gone.
+    let late = record([stream(id, 5, &[0; 5], false)]);
+    assert_eq!(server.handle_record(late, START), Ok(()));
+    assert_eq!(frames(&mut server), [Frame::MaxData(20)]);
+    let violation = Violation::SessionFlowControl { total: 21, limit: 20 };
+    let late = record([stream(id, 10, &[0; 11], false)]);
+    assert_eq!(server.handle_record(late, START), Err(violation));
+}
+
+#[test]
 fn long_data_is_not_copied() {
     let mut pair = Pair::with_defaults();
     let id = pair.client.open(UNI).unwrap();
-    pair.client.write(id, &[0; 30_000]).unwrap();
+    pair.client.write(id, &vec![0; 30_000]).unwrap();
     let sent = pair.client.poll_transmit(START).unwrap();
     let range = sent.as_ptr_range();
     pair.server.handle_record(sent.clone(), START).unwrap();
@@ -228,7 +250,7 @@ fn records_are_as_long_as_the_peer_allows() {
     for (limit, length) in [(16_382, 16_352), (20_000, 19_970), (1 << 20, 32_738)] {
         let mut pair = Pair::new(Config::new(), Config::new().max_record_size(limit));
         let id = pair.client.open(UNI).unwrap();
-        pair.client.write(id, &[0; 100_000]).unwrap();
+        pair.client.write(id, &vec![0; 100_000]).unwrap();
         let first = frames(&mut pair.client).remove(0);
         assert_eq!(first, stream(id, 0, &vec![0; length], false));
     }

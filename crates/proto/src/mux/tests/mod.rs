@@ -52,14 +52,14 @@ impl Pair {
     }
 
     /// Delivers what the client has to send.
-    fn to_server(&mut self) {
+    fn deliver_to_server(&mut self) {
         while let Some(record) = self.client.poll_transmit(self.now) {
             self.server.handle_record(record, self.now).unwrap();
         }
     }
 
     /// Delivers what the server has to send.
-    fn to_client(&mut self) {
+    fn deliver_to_client(&mut self) {
         while let Some(record) = self.server.poll_transmit(self.now) {
             self.client.handle_record(record, self.now).unwrap();
         }
@@ -68,8 +68,8 @@ impl Pair {
     /// Delivers until neither end has anything to send.
     fn settle(&mut self) {
         while self.client.has_output() || self.server.has_output() {
-            self.to_server();
-            self.to_client();
+            self.deliver_to_server();
+            self.deliver_to_client();
         }
     }
 

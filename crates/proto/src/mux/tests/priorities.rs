@@ -16,7 +16,7 @@ fn client<const N: usize>() -> (Multiplexer, [StreamId; N]) {
     let mut client = end_with_peer(Role::Client, Config::new(), Config::new());
     let ids = [(); N].map(|()| client.open(UNI).unwrap());
     for id in ids {
-        client.write(id, &[0; 3 * 16_352]).unwrap();
+        client.write(id, &vec![0; 3 * 16_352]).unwrap();
     }
     (client, ids)
 }

@@ -128,7 +128,7 @@ fn a_reason_is_cut_at_a_character() {
     let mut pair = Pair::with_defaults();
     let reason = "é".repeat(600);
     pair.client.close(7, &format!("x{reason}"));
-    pair.to_server();
+    pair.deliver_to_server();
     let expected = format!("x{}", "é".repeat(511));
     let end = SessionEnd::ClosedByPeer { code: 7, reason: expected };
     assert_eq!(pair.server.end(), Some(&end));

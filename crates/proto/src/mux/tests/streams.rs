@@ -88,7 +88,7 @@ fn a_stopped_stream_is_reset_with_the_same_code() {
     pair.server.stop(id, 7);
     assert_eq!(pair.server.read(id, 9), Err(ReceiveError::Stopped));
     events(&mut pair.client);
-    pair.to_client();
+    pair.deliver_to_client();
     assert_eq!(events(&mut pair.client), [Event::Writable(id)]);
     assert_eq!(pair.client.stopped(id), Some(7));
     assert_eq!(pair.client.write(id, b"more"), Err(SendError::Stopped(7)));
@@ -102,7 +102,7 @@ fn data_that_crosses_a_stop_is_discarded() {
     let id = pair.open(BI, b"data");
     pair.server.stop(id, 7);
     assert_eq!(pair.client.write(id, b"crossing"), Ok(8));
-    pair.to_server();
+    pair.deliver_to_server();
     pair.settle();
     assert_eq!(pair.server.read(id, 9), Err(ReceiveError::Stopped));
     assert_eq!(pair.server.end(), None);
