@@ -26,7 +26,8 @@ pub struct Session {
     handle: Arc<Handle>,
 }
 
-/// What the session and its streams hold: the last one lets go of the session.
+/// A reference of the session and its streams to their state: dropping the last one releases the
+/// session.
 #[derive(Debug)]
 pub(super) struct Handle {
     pub(super) shared: Arc<Shared>,

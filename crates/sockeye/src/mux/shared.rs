@@ -54,8 +54,8 @@ impl Shared {
         Self {
             state: Mutex::new(state),
             epoch,
-            opened: Default::default(),
-            available: Default::default(),
+            opened: [Notify::new(), Notify::new()],
+            available: [Notify::new(), Notify::new()],
             datagram: Notify::new(),
             ended: Notify::new(),
         }

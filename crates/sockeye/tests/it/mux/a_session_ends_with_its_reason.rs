@@ -42,14 +42,14 @@ async fn the_websocket_is_closed_after_the_session() {
 async fn a_session_ends_with_its_last_handle_after_finished_streams() {
     let (client, server) = sessions(Config::new(), Config::new()).await;
     let mut send = client.open_uni().await.unwrap();
-    send.write_all(&[7; 100_000]).await.unwrap();
+    send.write_all(&vec![7; 100_000]).await.unwrap();
     send.finish().unwrap();
     drop(client);
     drop(send);
     let mut recv = server.accept_uni().await.unwrap();
     let mut data = Vec::new();
     recv.read_to_end(&mut data).await.unwrap();
-    assert_eq!(data, [7; 100_000]);
+    assert_eq!(data, vec![7; 100_000]);
     let end = server.closed().await;
     assert!(matches!(end, SessionError::Closed { code: 0, .. }), "{end:?}");
 }

@@ -3,7 +3,7 @@ use std::io;
 use sockeye::mux::{Config, ReadError, Session, WriteError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{assert_done, bytes, echo, open, sessions, talk};
+use super::{assert_done, bytes, echo, open, sessions, stop, talk};
 
 #[tokio::test]
 async fn all_kinds_of_streams_work_over_a_websocket() {
@@ -78,6 +78,16 @@ async fn a_stop_is_an_error_of_the_writer() {
     let error = send.write(b"late").await.unwrap_err();
     let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
     assert!(matches!(cause, Some(WriteError::Stopped(9))), "{cause:?}");
+}
+
+#[tokio::test]
+async fn streams_that_are_stopped_return_the_window_of_the_session() {
+    let config = Config::new().session_window(500_000);
+    let (client, server) = sessions(config, config).await;
+    let end = tokio::spawn(echo(server));
+    stop(&client, 1_000_000).await;
+    client.close(7, "done");
+    assert_done(&end.await.unwrap());
 }
 
 #[tokio::test]
