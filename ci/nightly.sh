@@ -4,8 +4,8 @@
 # and proxies, those of the gateway, Firefox, every combination of permessage-deflate's parameters
 # with each peer, the size of the demo's client, the latency of calls from browsers, the models of
 # the queues, the simulation of the hub's rooms, its faults with real brokers, the failovers of
-# Redis, protobuf's conformance suite, the fuzz targets for a minute each, the percentiles of
-# sockeye bench and the soak.
+# Redis, protobuf's conformance suite, sessions with the crate qmux, the fuzz targets for a minute
+# each, the percentiles of sockeye bench and the soak.
 #
 #   ci/nightly.sh                    all of it
 #   ci/nightly.sh compatibility soak the steps named
@@ -15,7 +15,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=(
   codegen msrv conformance compatibility gateway-peers proxies attacks browsers combinations demo latency models
-  hub-simulation hub-faults redis-faults protobuf-conformance fuzz bench soak
+  hub-simulation hub-faults redis-faults protobuf-conformance qmux fuzz bench soak
 )
 table=()
 failed=0
@@ -38,6 +38,7 @@ for step in "${steps[@]}"; do
   hub-faults) command=(ci/hub-faults.sh) ;;
   redis-faults) command=(ci/redis-faults.sh) ;;
   protobuf-conformance) command=(ci/protobuf-conformance.sh) ;;
+  qmux) command=(ci/qmux.sh) ;;
   fuzz) command=(env SECONDS_EACH=60 ci/fuzz.sh) ;;
   bench) command=(ci/test.sh -p sockeye-cli --test it of_a_long_test -- --ignored) ;;
   soak) command=(ci/soak.sh) ;;
