@@ -2,7 +2,7 @@
 //!
 //! A [`Session`] carries any number of streams, each with a window of its own: a stream that its
 //! program does not read holds up no other. The protocol is QMux, QUIC's streams over a reliable
-//! connection, as the packages `@moq/qmux` (npm) and `qmux` (crates.io) speak it. The file
+//! connection, as the npm package `@moq/qmux` and the crate `qmux` speak it. The file
 //! `docs/mux.md` of the repository states the versions.
 //!
 //! ```
