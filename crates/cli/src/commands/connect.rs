@@ -29,7 +29,6 @@ pub(crate) use self::arguments::Connect;
 mod arguments;
 mod failure;
 mod framing;
-mod headers;
 mod input;
 mod opening;
 mod output;

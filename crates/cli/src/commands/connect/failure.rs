@@ -2,13 +2,9 @@
 
 use std::time::Duration;
 
-use sockeye::handshake::HandshakeError;
-use sockeye::{CloseFrame, ConnectError, Error, ErrorChain, escape};
+use sockeye::{CloseFrame, Error, ErrorChain};
 
 use crate::client::{Failure, FailureKind};
-
-/// Maximum length of the part of a refusal's body that is shown, in characters.
-const SHOWN_BODY: usize = 1000;
 
 impl Failure {
     /// Standard output or a recording cannot be written.
@@ -51,33 +47,6 @@ impl Failure {
             Error::Usage(_) => FailureKind::Usage,
             Error::Closed(Some(_)) | Error::ClosedMidMessage(Some(_)) => FailureKind::Closed,
             _ => FailureKind::Lost,
-        };
-        Self::new(kind, error.to_string())
-    }
-
-    /// The connection was not opened.
-    pub(super) fn of_opening(error: &ConnectError) -> Self {
-        let kind = match error {
-            ConnectError::Request(_)
-            | ConnectError::ProxyVariable { .. }
-            | ConnectError::TlsConfig(_) => FailureKind::Usage,
-            ConnectError::Resolve { .. } => FailureKind::Resolve,
-            ConnectError::Tls { .. } => FailureKind::Tls,
-            ConnectError::Handshake(HandshakeError::Status { status, body, .. }) => {
-                let body = String::from_utf8_lossy(body);
-                let shown: String = body.trim().chars().take(SHOWN_BODY).collect();
-                let mut message = format!("the server refused the WebSocket: {status}");
-                if !shown.is_empty() {
-                    message = format!("{message}: {}", escape(&shown));
-                }
-                return Self::refused(message).with_http_status(*status);
-            }
-            ConnectError::Handshake(_) => FailureKind::Protocol,
-            ConnectError::Redirect(_)
-            | ConnectError::NoHttp2 { .. }
-            | ConnectError::NoExtendedConnect => FailureKind::Refused,
-            ConnectError::TimedOut { .. } => FailureKind::Timeout,
-            _ => FailureKind::Connect,
         };
         Self::new(kind, error.to_string())
     }

@@ -2,7 +2,7 @@
 
 use sockeye::{Client, Deflate};
 
-use crate::client::Failure;
+use super::Failure;
 
 /// Adds a header of `-H` to the request.
 ///
