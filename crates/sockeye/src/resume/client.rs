@@ -49,7 +49,7 @@ impl ResumableStream {
     /// Dropping the future ends the session.
     pub async fn connect_with(reconnecting: Reconnecting, limits: Limits) -> Result<Self, Error> {
         let shared = Arc::new(Shared::new(Session::client(limits), None));
-        let mut stream = Self::new(shared.clone(), None);
+        let mut stream = Self::new(shared.clone(), None, None);
         tokio::spawn(run(reconnecting, shared));
         stream.begun().await?;
         Ok(stream)

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sockeye_proto::resume::{
@@ -172,19 +173,26 @@ impl ResumableSessions {
             Err(error) => return Err(Refused { reason: None, error: error.into() }),
         };
         match Frame::decode(&payload)? {
-            Frame::Hello { window } => Ok((self.begin(window, identity).await?, 0)),
+            Frame::Hello { window } => {
+                Ok((self.begin(window, identity, ws.peer_addr()).await?, 0))
+            },
             Frame::Attach(attach) => self.resume(&attach, identity),
             frame => Err(FrameError::Unexpected { kind: frame.kind() }.into()),
         }
     }
 
     /// Begins a session.
-    async fn begin(&self, window: u32, identity: &str) -> Result<Arc<Shared>, Refused> {
+    async fn begin(
+        &self,
+        window: u32,
+        identity: &str,
+        peer: Option<SocketAddr>,
+    ) -> Result<Arc<Shared>, Refused> {
         let token = Token::new(random::bytes());
         let session = Session::server(self.limits, token, window);
         let shared = Arc::new(Shared::new(session, Some(self.budget.charge())));
         let entry = Entry { shared: shared.clone(), identity: identity.into() };
-        let stream = ResumableStream::new(shared.clone(), Some(entry.identity.clone()));
+        let stream = ResumableStream::new(shared.clone(), Some(entry.identity.clone()), peer);
         if !self.registry.insert(token.id(), entry, self.max_sessions) {
             return Err(ResumeError::Full.into());
         }

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -40,16 +41,27 @@ use super::shared::{Shared, State, set_waker};
 pub struct ResumableStream {
     shared: Arc<Shared>,
     identity: Option<Arc<str>>,
+    peer: Option<SocketAddr>,
 }
 
 impl ResumableStream {
-    pub(super) fn new(shared: Arc<Shared>, identity: Option<Arc<str>>) -> Self {
-        Self { shared, identity }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        identity: Option<Arc<str>>,
+        peer: Option<SocketAddr>,
+    ) -> Self {
+        Self { shared, identity, peer }
     }
 
     /// Returns the identity to which the session belongs, on a server.
     pub fn identity(&self) -> Option<&str> {
         self.identity.as_deref()
+    }
+
+    /// Returns the client's address on the WebSocket that began the session, on a server; see
+    /// [`WebSocket::peer_addr`](crate::WebSocket::peer_addr). Later WebSockets may come from others.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.peer
     }
 
     /// Returns whether a WebSocket is attached at the moment.
