@@ -14,6 +14,7 @@ use crate::commands::serve::Serve;
 use crate::config::{self, ParseError};
 use crate::logs::LogFormat;
 use crate::parsed::Parsed;
+use crate::commands::tunnel::Tunnel;
 
 /// WebSocket tools for the command line.
 #[derive(Debug, Parser)]
@@ -52,6 +53,7 @@ pub(crate) enum Command {
     #[command(hide = true)]
     Man(Man),
     Serve(Box<Serve>),
+    Tunnel(Tunnel),
 }
 
 /// Parses the command line of the process.

@@ -8,3 +8,4 @@ pub(crate) mod exec;
 pub(crate) mod gateway;
 pub(crate) mod generate;
 pub(crate) mod serve;
+pub(crate) mod tunnel;

@@ -18,8 +18,8 @@ const SHOWN_BODY: usize = 1000;
 /// A usage failure that names the argument or file. A wrong URL is reported when the client opens a
 /// WebSocket.
 pub(crate) fn client(url: &str, arguments: &ClientArguments) -> Result<Client, Failure> {
-    let mut client = Client::with_userinfo(websocket_url(url))
-        .connect_timeout(arguments.opening_timeout);
+    let mut client =
+        Client::with_userinfo(websocket_url(url)).connect_timeout(arguments.opening_timeout);
     for header in &arguments.header {
         client = headers::add(client, header)?;
     }

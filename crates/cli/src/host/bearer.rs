@@ -148,7 +148,7 @@ impl Tokens {
     fn identity(&self, token: &str) -> Option<Arc<str>> {
         let mut found = None;
         for entry in &*self.0 {
-            if is_equal(&entry.token, token) {
+            if is_equal(entry.token.as_bytes(), token.as_bytes()) {
                 found = Some(&entry.identity);
             }
         }
@@ -156,9 +156,9 @@ impl Tokens {
     }
 }
 
-/// Compares two tokens without a branch on their content.
-fn is_equal(a: &str, b: &str) -> bool {
-    let pairs = a.bytes().zip(b.bytes());
+/// Compares two secrets without a branch on their content.
+pub(crate) fn is_equal(a: &[u8], b: &[u8]) -> bool {
+    let pairs = a.iter().zip(b);
     // The barrier keeps the compiler from ending the loop at the first difference.
     let differences = pairs.fold(0, |found, (a, b)| black_box(found | (a ^ b)));
     a.len() == b.len() && differences == 0

@@ -1,0 +1,53 @@
+//! `sockeye tunnel`: forwards TCP connections, Unix sockets and UDP over one WebSocket, and over the
+//! next one when that is lost.
+//!
+//! ```text
+//!  open: local, dynamic (socks, http_proxy), stdio, udp ─► link ═ QMux ═ resume ═ WebSocket
+//!                                          remote ◄──────┘                          ║
+//!  serve: tcp, udp, bind ◄─ streams ◄──────────────────── QMux ═ resume ════════════╝
+//!          └─► target (allow rules on each resolved address)
+//! ```
+//!
+//! `protocol` and `allow` are pure data. `relay` copies bytes between a stream and a local
+//! connection at both ends.
+
+use clap::{Args, Subcommand};
+
+mod allow;
+mod datagrams;
+mod open;
+mod protocol;
+mod relay;
+mod serve;
+mod socket;
+
+/// Forward TCP, UDP and Unix sockets through one WebSocket, which may be lost and replaced
+#[derive(Debug, Args)]
+pub(crate) struct Tunnel {
+    #[command(subcommand)]
+    end: End,
+}
+
+#[derive(Debug, Subcommand)]
+enum End {
+    Open(Box<open::Open>),
+    Serve(Box<serve::Serve>),
+}
+
+/// Runs one end of a tunnel until it is stopped.
+///
+/// # Errors
+/// When the server cannot start, or when the client cannot begin or has to end.
+pub(crate) fn run(tunnel: &Tunnel) -> anyhow::Result<()> {
+    match &tunnel.end {
+        End::Open(options) => open::run(options),
+        End::Serve(options) => serve::run(options),
+    }
+}
+
+/// Parses the length of the buffers of a session, which its protocol states in four bytes.
+fn buffer(text: &str) -> Result<u32, String> {
+    let too_long = |_| "at most 1GiB".to_owned();
+    let length = u32::try_from(crate::units::size(text)?).map_err(too_long)?;
+    if length > 1 << 30 { Err("at most 1GiB".to_owned()) } else { Ok(length) }
+}

@@ -1,0 +1,81 @@
+//! `sockeye tunnel open`: the end at which programs connect.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+use tracing::info;
+
+use self::keeper::Keeper;
+use self::link::Link;
+use self::local::Local;
+use self::remote::Remotes;
+use self::udp::UdpForward;
+use crate::client::Failure;
+use crate::host::listen;
+use crate::host::shutdown::TerminationSignals;
+use crate::runtime;
+
+pub(crate) use self::arguments::Open;
+
+mod arguments;
+mod forward;
+mod http_proxy;
+mod keeper;
+mod link;
+mod local;
+mod proxy;
+mod remote;
+mod socks;
+mod stdio;
+mod transport;
+mod udp;
+mod users;
+
+/// Runs the client until a signal stops it, or until the connection of `-W` has ended.
+///
+/// # Errors
+/// A [`Failure`], which has the exit code.
+pub(super) fn run(options: &Open) -> anyhow::Result<()> {
+    runtime::run(async { Ok(open(options).await?) })
+}
+
+async fn open(options: &Open) -> Result<(), Failure> {
+    options.check()?;
+    let mut keeper = Keeper::new(options)?;
+    if let Some(target) = &options.stdio {
+        return stdio::serve(&mut keeper, target).await;
+    }
+    // Addresses that are taken are reported before anything is sent.
+    let locals = local::bind_all(options).await?;
+    let udp = udp::bind_all(options).await?;
+    let remotes = Arc::new(Remotes::new(&options.remote));
+    let mut signals =
+        TerminationSignals::listen().map_err(|error| Failure::other(format!("{error:#}")))?;
+    let (link, publisher) = Link::new();
+    let session = tokio::select! {
+        session = keeper.begin() => session?,
+        () = signals.next() => return Err(Failure::interrupted("interrupted")),
+    };
+    let binds = remotes.bind(&session).await?;
+    for line in locals.iter().map(Local::describe).chain(udp.iter().map(UdpForward::describe)) {
+        listen::print_line(&line);
+    }
+    for bind in &binds {
+        listen::print_line(&bind.describe());
+    }
+    let mut tasks = JoinSet::new();
+    for local in locals {
+        tasks.spawn(local.serve(link.clone()));
+    }
+    for forward in udp {
+        tasks.spawn(forward.serve(link.clone()));
+    }
+    let result = tokio::select! {
+        result = keeper.keep(session, binds, &remotes, &publisher) => result,
+        () = signals.next() => Ok(()),
+    };
+    info!("shutting down");
+    drop(tasks);
+    keeper.close().await;
+    result
+}

@@ -1,0 +1,98 @@
+//! `-D`: one connection of a proxy, SOCKS5 or HTTP by its first byte.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
+use tracing::debug;
+
+use super::http_proxy;
+use super::link::Link;
+use super::local::report;
+use super::socks;
+use super::users::Users;
+use crate::commands::tunnel::protocol::{Answer, AnswerError, Code, Kind, Request};
+use crate::commands::tunnel::relay::{self, Counts, Stream};
+use crate::commands::tunnel::socket::Socket;
+
+/// Timeout of the client's whole request, which programs send at once.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The target that a client of the proxy asks for.
+#[derive(Debug)]
+pub(super) struct ProxyRequest {
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// Data that the client has sent after its request.
+    pub(super) rest: Vec<u8>,
+    pub(super) reply: fn(Code) -> Vec<u8>,
+}
+
+/// A request that was answered, or that has no answer.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct BadRequest(pub(super) &'static str);
+
+impl From<std::io::Error> for BadRequest {
+    fn from(_: std::io::Error) -> Self {
+        Self("the connection ended within the request")
+    }
+}
+
+/// Serves a connection to the proxy until its end.
+pub(super) async fn serve(mut socket: Box<dyn Socket>, users: Option<&Users>, link: &Link) {
+    let request = match timeout(HANDSHAKE_TIMEOUT, read_request(&mut socket, users)).await {
+        Ok(Ok(request)) => request,
+        Ok(Err(BadRequest(reason))) => {
+            debug!("a client of the proxy was refused: {reason}");
+            // The client reads the answer before the end.
+            let _ = socket.shutdown().await;
+            return;
+        }
+        Err(_) => return debug!("a client of the proxy sent no request in time"),
+    };
+    let ProxyRequest { host, port, rest, reply } = request;
+    let target = format!("{host}:{port}");
+    let opened = open(link, &host, port, &rest).await;
+    let code = match &opened {
+        Ok(_) => Code::OK,
+        Err(error) => error.code(),
+    };
+    let replied = socket.write_all(&reply(code)).await;
+    match (opened, replied) {
+        (Ok(stream), Ok(())) => {
+            let end = relay::relay(socket, stream, &Counts::default(), None).await;
+            report(&target, &end);
+        }
+        // Dropping the stream resets it.
+        (Ok(_), Err(_)) => {}
+        (Err(error), _) => {
+            tracing::warn!("{target}: {error}");
+            let _ = socket.shutdown().await;
+        }
+    }
+}
+
+async fn read_request(
+    socket: &mut Box<dyn Socket>,
+    users: Option<&Users>,
+) -> Result<ProxyRequest, BadRequest> {
+    let first = socket.read_u8().await?;
+    if first == socks::VERSION {
+        socks::read_request(socket, users).await
+    } else {
+        http_proxy::read_request(socket, first, users).await
+    }
+}
+
+/// Opens the stream of a target, and waits for the answer, which the client of the proxy waits for.
+async fn open(link: &Link, host: &str, port: u16, rest: &[u8]) -> Result<Stream, AnswerError> {
+    let refused =
+        |code, text: &dyn std::fmt::Display| AnswerError::Refused(Answer::new(code, text));
+    let request = Request::new(Kind::Tcp, 0, host, port);
+    let request = request.map_err(|error| refused(Code::REQUEST, &error))?;
+    let opened = link.open(&request).await;
+    let mut stream = opened.map_err(|error| refused(Code::FAILED, &error))?;
+    stream.send.write_all(rest).await?;
+    Answer::read(&mut stream.recv).await?.into_result()?;
+    Ok(stream)
+}

@@ -1,0 +1,168 @@
+//! `--udp`: listens for datagrams here, with a stream for each sender.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sockeye::mux::SendStream;
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tracing::{debug, warn};
+
+use super::Open;
+use super::forward::Address;
+use super::link::Link;
+use super::local::report;
+use crate::client::Failure;
+use crate::commands::tunnel::datagrams;
+use crate::commands::tunnel::protocol::{self, Answer, Kind, Request};
+use crate::commands::tunnel::relay::{Counts, End, Stream};
+use crate::commands::tunnel::socket::describe_bind;
+
+/// Maximum number of senders of one `--udp`; datagrams of further ones are dropped.
+const MAX_SENDERS: usize = 256;
+
+/// Number of datagrams of one sender that wait for the tunnel; further ones are dropped.
+const QUEUE: usize = 64;
+
+/// A socket of `--udp`.
+pub(super) struct UdpForward {
+    socket: Arc<UdpSocket>,
+    target: Address,
+    request: Request,
+    idle_timeout: Duration,
+}
+
+/// Listens on the addresses of all `--udp`.
+///
+/// # Errors
+/// A failure that names the address.
+pub(super) async fn bind_all(options: &Open) -> Result<Vec<UdpForward>, Failure> {
+    let mut forwards = Vec::new();
+    for forward in &options.udp {
+        // `Open::check` has refused paths.
+        let (Address::Port { host, port }, Address::Port { host: name, port: target_port }) =
+            (&forward.listen, &forward.target)
+        else {
+            continue;
+        };
+        let request = Request::new(Kind::Udp, 0, name, *target_port)
+            .map_err(|error| Failure::usage(error.to_string()))?;
+        let socket = UdpSocket::bind((host.as_str(), *port)).await.map_err(|error| {
+            let reason = describe_bind(&error);
+            Failure::other(format!("cannot listen on {}: {reason}", forward.listen))
+        })?;
+        forwards.push(UdpForward {
+            socket: Arc::new(socket),
+            target: forward.target.clone(),
+            request,
+            idle_timeout: options.udp_idle,
+        });
+    }
+    Ok(forwards)
+}
+
+impl UdpForward {
+    /// Returns a line about the socket.
+    pub(super) fn describe(&self) -> String {
+        let name = self.socket.local_addr().map(|address| address.to_string());
+        format!("Forwarding UDP {} to {}", name.unwrap_or_default(), self.target)
+    }
+
+    /// Serves datagrams for as long as the future is polled.
+    pub(super) async fn serve(self, link: Link) {
+        let mut senders: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
+        let mut flows = JoinSet::new();
+        let mut buffer = vec![0; datagrams::MAX_LENGTH];
+        loop {
+            tokio::select! {
+                received = self.socket.recv_from(&mut buffer) => {
+                    // An error is that of an earlier datagram, whose receiver has gone.
+                    let Ok((length, peer)) = received else { continue };
+                    if !senders.contains_key(&peer) {
+                        if senders.len() >= MAX_SENDERS {
+                            debug!(%peer, "a datagram was dropped: too many senders");
+                            continue;
+                        }
+                        let (queue, datagrams) = mpsc::channel(QUEUE);
+                        senders.insert(peer, queue);
+                        flows.spawn(self.begin(peer, datagrams, link.clone()));
+                    }
+                    if let Some(queue) = senders.get(&peer) {
+                        // A full queue drops the datagram, as networks do.
+                        let _ = queue.try_send(buffer[..length].to_vec());
+                    }
+                }
+                Some(Ok(peer)) = flows.join_next() => {
+                    senders.remove(&peer);
+                }
+            }
+        }
+    }
+
+    /// Serves one sender until its end, and returns its address.
+    fn begin(
+        &self,
+        peer: SocketAddr,
+        datagrams: mpsc::Receiver<Vec<u8>>,
+        link: Link,
+    ) -> impl Future<Output = SocketAddr> + use<> {
+        let (socket, request) = (Arc::clone(&self.socket), self.request.clone());
+        let (target, idle_timeout) = (self.target.to_string(), self.idle_timeout);
+        async move {
+            match link.open(&request).await {
+                Ok(stream) => {
+                    let end = relay(&socket, peer, datagrams, stream, idle_timeout).await;
+                    report(&target, &end);
+                }
+                Err(error) => warn!("{target}: {error}"),
+            }
+            peer
+        }
+    }
+}
+
+async fn relay(
+    socket: &UdpSocket,
+    peer: SocketAddr,
+    mut queue: mpsc::Receiver<Vec<u8>>,
+    stream: Stream,
+    idle_timeout: Duration,
+) -> End {
+    let Stream { mut send, mut recv } = stream;
+    let counts = Counts::default();
+    let from_server = async {
+        let answer = Answer::read(&mut recv).await.and_then(Answer::into_result);
+        answer.map_err(End::Refused)?;
+        let mut datagram = Vec::new();
+        while datagrams::read(&mut recv, &mut datagram).await.map_err(End::Session)? {
+            // UDP is lossy.
+            let _ = socket.send_to(&datagram, peer).await;
+            counts.add_received(datagram.len());
+        }
+        Ok(())
+    };
+    let end = tokio::select! {
+        ended = from_server => ended.err().unwrap_or(End::Finished),
+        end = to_server(&mut queue, &mut send, &counts) => end,
+        () = counts.wait_until_idle(Some(idle_timeout)) => End::Idle,
+    };
+    send.reset(protocol::IDLE);
+    end
+}
+
+async fn to_server(
+    queue: &mut mpsc::Receiver<Vec<u8>>,
+    send: &mut SendStream,
+    counts: &Counts,
+) -> End {
+    while let Some(datagram) = queue.recv().await {
+        if let Err(error) = datagrams::write(send, &datagram).await {
+            return End::Session(error);
+        }
+        counts.add_sent(datagram.len());
+    }
+    End::Finished
+}

@@ -1,0 +1,243 @@
+//! Copies bytes between a stream of the tunnel and a socket, in both directions at once.
+//!
+//! The end of one direction is passed on by itself, as TCP does. A reset of either side, and a
+//! direction that fails, reset the other side: no part of the data is taken for the whole.
+
+use std::fmt;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use sockeye::mux::{ReadError, RecvStream, SendStream, WriteError};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use super::protocol::{self, Answer, AnswerError};
+use super::socket::Socket;
+
+/// Length of the buffer of a stream, in bytes. Chosen: that of the receive buffer of WebSockets.
+const BUFFER: usize = 64 * 1024;
+
+/// Both directions of a stream of the tunnel.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) send: SendStream,
+    pub(super) recv: RecvStream,
+}
+
+/// The numbers of bytes that a stream has carried.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    /// From the socket to the tunnel.
+    pub(super) sent: AtomicU64,
+    /// From the tunnel to the socket.
+    pub(super) received: AtomicU64,
+}
+
+/// The end of a relayed connection.
+#[derive(Debug)]
+pub(super) enum End {
+    /// Both directions have ended.
+    Finished,
+    /// The socket was reset or failed.
+    Socket(io::Error),
+    /// The other end of the tunnel reset the stream.
+    Reset,
+    /// The other end refused the request, or has not answered.
+    Refused(AnswerError),
+    /// Nothing was carried for too long.
+    Idle,
+    /// The session of the tunnel has ended.
+    Session(io::Error),
+}
+
+impl Counts {
+    pub(super) fn add_sent(&self, length: usize) {
+        self.sent.fetch_add(length as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_received(&self, length: usize) {
+        self.received.fetch_add(length as u64, Ordering::Relaxed);
+    }
+
+    fn total(&self) -> u64 {
+        let (sent, received) = (&self.sent, &self.received);
+        sent.load(Ordering::Relaxed).wrapping_add(received.load(Ordering::Relaxed))
+    }
+
+    /// Waits until nothing was carried for at least `timeout`, and at most twice that. Without a
+    /// timeout, waits forever.
+    pub(super) async fn wait_until_idle(&self, timeout: Option<Duration>) {
+        let Some(timeout) = timeout else { return std::future::pending().await };
+        let mut before = self.total();
+        loop {
+            tokio::time::sleep(timeout).await;
+            let now = self.total();
+            if now == before {
+                return;
+            }
+            before = now;
+        }
+    }
+}
+
+impl Stream {
+    /// Refuses the request of the stream: sends the answer, and ends the stream.
+    pub(super) async fn refuse(mut self, answer: &Answer) {
+        // The other end may be gone.
+        if self.send.write_all(&answer.encode()).await.is_ok() {
+            let _ = self.send.finish();
+        }
+    }
+}
+
+/// Copies until both directions have ended or one fails.
+pub(super) async fn relay(
+    socket: Box<dyn Socket>,
+    stream: Stream,
+    counts: &Counts,
+    idle_timeout: Option<Duration>,
+) -> End {
+    join(socket, stream, false, counts, idle_timeout).await
+}
+
+/// Copies as [`relay`] does, on a stream whose answer comes before the data. Data for the other end
+/// does not wait for the answer.
+pub(super) async fn relay_after_answer(
+    socket: Box<dyn Socket>,
+    stream: Stream,
+    counts: &Counts,
+    idle_timeout: Option<Duration>,
+) -> End {
+    join(socket, stream, true, counts, idle_timeout).await
+}
+
+async fn join(
+    socket: Box<dyn Socket>,
+    stream: Stream,
+    awaits_answer: bool,
+    counts: &Counts,
+    idle_timeout: Option<Duration>,
+) -> End {
+    let Stream { mut send, mut recv } = stream;
+    let (mut reader, mut writer) = tokio::io::split(socket);
+    let mut is_finished = false;
+    let ended = {
+        let outgoing = copy_out(&mut reader, &mut send, counts, &mut is_finished);
+        let incoming = async {
+            if awaits_answer {
+                let answer = Answer::read(&mut recv).await.and_then(Answer::into_result);
+                answer.map_err(End::Refused)?;
+            }
+            copy_in(&mut recv, &mut writer, counts).await
+        };
+        let both = async { tokio::try_join!(outgoing, incoming) };
+        tokio::select! {
+            ended = both => ended,
+            () = counts.wait_until_idle(idle_timeout) => Err(End::Idle),
+        }
+    };
+    let end = match ended {
+        Ok((Outgoing::Finished, ())) => return End::Finished,
+        Ok((Outgoing::Stopped, ())) => End::Reset,
+        Err(end) => end,
+    };
+    let code = match end {
+        End::Idle => protocol::IDLE,
+        _ => protocol::CONNECTION_RESET,
+    };
+    // What was sent before a regular end is still delivered.
+    if !is_finished {
+        send.reset(code);
+    }
+    recv.stop(code);
+    reader.unsplit(writer).abort();
+    end
+}
+
+/// The end of the direction to the tunnel.
+enum Outgoing {
+    Finished,
+    /// The other end takes no more data. The answer, or the other direction, says why.
+    Stopped,
+}
+
+async fn copy_out(
+    reader: &mut (impl AsyncRead + Unpin),
+    send: &mut SendStream,
+    counts: &Counts,
+    is_finished: &mut bool,
+) -> Result<Outgoing, End> {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let length = reader.read(&mut buffer).await.map_err(End::Socket)?;
+        if length == 0 {
+            *is_finished = true;
+            return match send.finish() {
+                Ok(()) => Ok(Outgoing::Finished),
+                Err(error) => end_of_write(error.into()),
+            };
+        }
+        if let Err(error) = send.write_all(&buffer[..length]).await {
+            return end_of_write(error);
+        }
+        counts.add_sent(length);
+    }
+}
+
+fn end_of_write(error: io::Error) -> Result<Outgoing, End> {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    match cause {
+        Some(WriteError::Stopped(_)) => Ok(Outgoing::Stopped),
+        _ => Err(End::Session(error)),
+    }
+}
+
+async fn copy_in(
+    recv: &mut RecvStream,
+    writer: &mut (impl AsyncWrite + Unpin),
+    counts: &Counts,
+) -> Result<(), End> {
+    loop {
+        let chunk = match recv.read_chunk(BUFFER).await {
+            Ok(Some(chunk)) => chunk,
+            Ok(None) => return writer.shutdown().await.or_else(ignore_not_connected),
+            Err(ReadError::Reset(_)) => return Err(End::Reset),
+            Err(error) => return Err(End::Session(error.into())),
+        };
+        writer.write_all(&chunk).await.map_err(End::Socket)?;
+        writer.flush().await.map_err(End::Socket)?;
+        counts.add_received(chunk.len());
+    }
+}
+
+/// Ignores that the peer has reset a socket that is to be shut down: reading reports the reset, if
+/// something was lost.
+fn ignore_not_connected(error: io::Error) -> Result<(), End> {
+    if error.kind() == io::ErrorKind::NotConnected { Ok(()) } else { Err(End::Socket(error)) }
+}
+
+impl End {
+    /// Returns the name for logs.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Finished => "ok",
+            Self::Socket(_) | Self::Reset => "reset",
+            Self::Refused(error) => error.code().name(),
+            Self::Idle => "idle",
+            Self::Session(_) => "session-ended",
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Finished => f.write_str("both directions have ended"),
+            Self::Socket(error) => write!(f, "the connection failed: {error}"),
+            Self::Reset => f.write_str("the other end reset the connection"),
+            Self::Refused(error) => error.fmt(f),
+            Self::Idle => f.write_str("the connection was idle for too long"),
+            Self::Session(error) => write!(f, "the tunnel has ended: {error}"),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Listening for a client: each accepted connection is a stream that the server opens.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tracing::debug;
+
+use super::record::Record;
+use super::session::Client;
+use crate::commands::tunnel::allow::Denied;
+use crate::commands::tunnel::protocol::{Answer, Code, Kind, Request};
+use crate::commands::tunnel::relay::{self, End, Stream};
+use crate::commands::tunnel::socket::{Socket, SocketListener, describe_bind};
+
+/// Maximum number of open connections of one listener; further ones wait in the system's queue.
+const MAX_ACCEPTED: usize = 256;
+
+/// Delay after a failed accept, as when the process has too many files open.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// Listens for the client until the client ends the stream.
+pub(super) async fn serve(
+    client: &Arc<Client>,
+    request: &Request,
+    mut stream: Stream,
+    record: &mut Record,
+) {
+    let Some(_guard) = client.begin_bind() else {
+        let answer = Answer::new(Code::LIMIT, "the client listens on too many addresses");
+        return record.refuse(stream, answer).await;
+    };
+    let listener = match bind(client, request).await {
+        Ok(listener) => listener,
+        Err(answer) => return record.refuse(stream, answer).await,
+    };
+    let name = listener.name();
+    record.address = Some(name.clone());
+    let answer = Answer::new(Code::OK, &name);
+    if let Err(error) = stream.send.write_all(&answer.encode()).await {
+        return record.end(&End::Session(error));
+    }
+    debug!(session = client.number, address = name, "listening for a client");
+    let places = Arc::new(Semaphore::new(MAX_ACCEPTED));
+    let mut connections = JoinSet::new();
+    let end = loop {
+        let accepted = async {
+            // Never closed.
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        tokio::select! {
+            // Nothing follows the request: the client stops listening.
+            ended = stream.recv.read_chunk(1) => break match ended {
+                Ok(_) => End::Finished,
+                Err(error) => End::Session(error.into()),
+            },
+            (place, accepted) = accepted => match accepted {
+                Ok((socket, peer)) => {
+                    let connection = Accepted {
+                        client: Arc::clone(client),
+                        tag: request.tag,
+                        listener: name.clone(),
+                        peer,
+                    };
+                    connections.spawn(async move {
+                        connection.serve(socket).await;
+                        drop(place);
+                    });
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_RETRY).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    };
+    drop(listener);
+    record.end(&end);
+    let _ = stream.send.finish();
+    drop(stream);
+    while connections.join_next().await.is_some() {}
+}
+
+/// A connection that the server has accepted for a client.
+struct Accepted {
+    client: Arc<Client>,
+    tag: u16,
+    listener: String,
+    peer: Option<SocketAddr>,
+}
+
+impl Accepted {
+    async fn serve(self, socket: Box<dyn Socket>) {
+        let Self { client, tag, listener, peer } = self;
+        let address = peer.map(|peer| peer.to_string());
+        let mut record = Record::of_accepted(&client, &listener, address);
+        let (host, port) = match peer {
+            Some(peer) => (peer.ip().to_string(), peer.port()),
+            None => (listener, 0),
+        };
+        let opened = async {
+            let request = Request::new(Kind::Accepted, tag, &host, port);
+            let request = request.map_err(|_| std::io::ErrorKind::InvalidInput)?;
+            let (mut send, recv) = client.session.open_bi().await.map_err(std::io::Error::other)?;
+            send.write_all(&request.encode()).await?;
+            Ok(Stream { send, recv })
+        };
+        let end = match opened.await {
+            Ok(stream) => {
+                let idle = client.service.stream_idle;
+                relay::relay_after_answer(socket, stream, &record.counts, idle).await
+            }
+            Err(error) => {
+                socket.abort();
+                End::Session(error)
+            }
+        };
+        record.end(&end);
+    }
+}
+
+async fn bind(client: &Client, request: &Request) -> Result<SocketListener, Answer> {
+    let binds = &client.service.binds;
+    let (host, target) = (&*request.host, request.target());
+    let deny = |reason: Denied| {
+        let text = format!("the server does not listen on {target}: {reason} (--allow-bind)");
+        Answer::new(Code::DENIED, text)
+    };
+    let unusable = |error: std::io::Error| {
+        let text = format!("the server cannot listen on {target}: {}", describe_bind(&error));
+        Answer::new(Code::ADDRESS, text)
+    };
+    if request.kind == Kind::BindUnix {
+        binds.check_path(host).map_err(deny)?;
+        return SocketListener::bind_unix(Path::new(host)).map_err(unusable);
+    }
+    // Names are not resolved: an address to listen on is one of the server's own.
+    let ip = match host {
+        "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        _ => host.parse().map_err(|_| deny(Denied::NoRule))?,
+    };
+    let address = SocketAddr::new(ip, request.port);
+    binds.check_address(host, address).map_err(deny)?;
+    TcpListener::bind(address).await.map(SocketListener::Tcp).map_err(unusable)
+}

@@ -1,0 +1,94 @@
+//! The sockets at the ends of a tunnel: TCP connections and Unix sockets.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+/// A connection that a tunnel carries.
+pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Ends the connection by a reset where its kind has one, so that the peer does not take the
+    /// data so far for the whole.
+    fn abort(self: Box<Self>);
+}
+
+impl Socket for TcpStream {
+    fn abort(self: Box<Self>) {
+        // The connection ends in any case.
+        let _ = self.set_zero_linger();
+    }
+}
+
+impl Socket for UnixStream {
+    fn abort(self: Box<Self>) {}
+}
+
+/// Prepares a TCP connection for a tunnel: short data leaves at once.
+pub(super) fn of_tcp(stream: TcpStream) -> Box<dyn Socket> {
+    // A socket that refuses the option is about to fail.
+    let _ = stream.set_nodelay(true);
+    Box::new(stream)
+}
+
+/// A listening socket. That of a path is removed when dropped.
+#[derive(Debug)]
+pub(super) enum SocketListener {
+    Tcp(TcpListener),
+    Unix { listener: UnixListener, path: PathBuf },
+}
+
+impl SocketListener {
+    /// Listens on a path, which must not exist.
+    pub(super) fn bind_unix(path: &Path) -> io::Result<Self> {
+        let listener = UnixListener::bind(path)?;
+        Ok(Self::Unix { listener, path: path.to_owned() })
+    }
+
+    /// Returns the next connection and its address, if it has one.
+    ///
+    /// # Cancel safety
+    /// No connection is lost.
+    pub(super) async fn accept(&self) -> io::Result<(Box<dyn Socket>, Option<SocketAddr>)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok((of_tcp(stream), Some(peer)))
+            }
+            Self::Unix { listener, .. } => Ok((Box::new(listener.accept().await?.0), None)),
+        }
+    }
+
+    /// Returns the address or path for messages.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Tcp(listener) => match listener.local_addr() {
+                Ok(address) => address.to_string(),
+                Err(_) => "a closed socket".to_owned(),
+            },
+            Self::Unix { path, .. } => path.display().to_string(),
+        }
+    }
+}
+
+impl Drop for SocketListener {
+    fn drop(&mut self) {
+        if let Self::Unix { path, .. } = self {
+            // Another program may have removed it.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Returns the failure of listening in words, with its remedy.
+pub(super) fn describe_bind(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another program uses it, or the path exists".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "the machine has no such address".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "the system does not allow it; ports below 1024 usually need privileges".to_owned()
+        }
+        _ => error.to_string(),
+    }
+}
