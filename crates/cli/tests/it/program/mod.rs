@@ -10,6 +10,7 @@ pub(crate) mod exec;
 pub(crate) mod grpc;
 pub(crate) mod hub;
 pub(crate) mod token;
+pub(crate) mod tunnel;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
