@@ -185,7 +185,7 @@ fn datagrams_keep_their_bounds_and_their_senders() {
     let target = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = target.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
-        let mut buffer = [0; 65_536];
+        let mut buffer = vec![0; 65_536];
         while let Ok((length, peer)) = target.recv_from(&mut buffer) {
             target.send_to(&buffer[..length], peer).unwrap();
         }
@@ -205,7 +205,7 @@ fn datagrams_keep_their_bounds_and_their_senders() {
             sender.send(&vec![*number; length]).unwrap();
         }
         for (sender, number) in &senders {
-            let mut buffer = [0; 65_536];
+            let mut buffer = vec![0; 65_536];
             let received = sender.recv(&mut buffer).unwrap();
             assert_eq!(buffer[..received], vec![*number; length]);
         }

@@ -42,7 +42,8 @@ mod tests {
     #[tokio::test]
     async fn datagrams_keep_their_bounds_and_an_incomplete_one_is_an_error() {
         let mut bytes = Vec::new();
-        let datagrams = [&b"one"[..], b"", &[7; MAX_LENGTH]];
+        let longest = vec![7; MAX_LENGTH];
+        let datagrams = [&b"one"[..], b"", &longest];
         for datagram in datagrams {
             write(&mut bytes, datagram).await.unwrap();
         }
@@ -56,6 +57,6 @@ mod tests {
             let error = read(&mut &bytes[..length], &mut datagram).await.unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "{length}");
         }
-        assert!(write(&mut Vec::new(), &[0; MAX_LENGTH + 1]).await.is_err());
+        assert!(write(&mut Vec::new(), &vec![0; MAX_LENGTH + 1]).await.is_err());
     }
 }

@@ -69,10 +69,10 @@ impl Client {
             // Forwarding [UDP] ADDRESS to …, Forwarding ADDRESS of the server to …,
             // Serving a … proxy on ADDRESS
             let words: Vec<_> = line.split_whitespace().collect();
-            let address = match words[..] {
-                ["Forwarding", "UDP", address, ..] | ["Forwarding", address, ..] => address,
-                [.., address] => address,
-                [] => panic!("an empty line"),
+            let (["Forwarding", "UDP", address, ..] | ["Forwarding", address, ..] | [.., address]) =
+                words[..]
+            else {
+                panic!("an empty line");
             };
             found.push(address.to_owned());
         }

@@ -80,11 +80,11 @@ fn of_v6(address: Ipv6Addr) -> Option<Special> {
 /// Returns the IPv4 address in an IPv6 address: IPv4-compatible (RFC 4291 section 2.5.5.1), NAT64
 /// (RFC 6052 section 2.1) or 6to4 (RFC 3056 section 2).
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let (high, low) = match [a, b, c, d, e, f] {
-        [0, 0, 0, 0, 0, 0] | [0x64, 0xff9b, 0, 0, 0, 0] => (g, h),
-        [0x2002, ..] => (b, c),
-        _ => return None,
+    let ([0, 0, 0, 0, 0, 0, high, low]
+    | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+    | [0x2002, high, low, ..]) = address.segments()
+    else {
+        return None;
     };
     Some(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)))
 }

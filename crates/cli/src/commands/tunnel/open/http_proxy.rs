@@ -45,12 +45,12 @@ where
     if !version.starts_with("HTTP/1.") {
         return refuse(socket, "400 Bad Request", "", "the request is not HTTP/1.1").await;
     }
-    if let Some(users) = users {
-        if !lines.any(|line| is_authorized(line, users)) {
-            let challenge = "Proxy-Authenticate: Basic realm=\"sockeye\"\r\n";
-            let reason = "a user and password of --proxy-user-file are required";
-            return refuse(socket, "407 Proxy Authentication Required", challenge, reason).await;
-        }
+    if let Some(users) = users
+        && !lines.any(|line| is_authorized(line, users))
+    {
+        let challenge = "Proxy-Authenticate: Basic realm=\"sockeye\"\r\n";
+        let reason = "a user and password of --proxy-user-file are required";
+        return refuse(socket, "407 Proxy Authentication Required", challenge, reason).await;
     }
     if method != "CONNECT" {
         return refuse(socket, "405 Method Not Allowed", "Allow: CONNECT\r\n", ONLY_CONNECT).await;

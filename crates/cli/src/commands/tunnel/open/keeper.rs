@@ -20,7 +20,7 @@ use crate::client::{Failure, FailureKind, opening, token};
 use crate::commands::tunnel::protocol::{GOING_AWAY, PATH, SUBPROTOCOL};
 
 /// Time after which the client pings a silent server. Proxies drop connections that are silent for
-/// 50 s (HAProxy's example) or 60 s (nginx).
+/// 50 s (the example of `HAProxy`) or 60 s (nginx).
 const PING_AFTER: Duration = Duration::from_secs(25);
 
 /// Timeout of the pong; afterwards the WebSocket is replaced.
