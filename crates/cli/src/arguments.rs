@@ -11,10 +11,10 @@ use crate::commands::exec::Exec;
 use crate::commands::gateway::{self, GatewayArguments};
 use crate::commands::generate::{Completions, Man};
 use crate::commands::serve::Serve;
+use crate::commands::tunnel::Tunnel;
 use crate::config::{self, ParseError};
 use crate::logs::LogFormat;
 use crate::parsed::Parsed;
-use crate::commands::tunnel::Tunnel;
 
 /// WebSocket tools for the command line.
 #[derive(Debug, Parser)]

@@ -8,9 +8,8 @@ use clap::CommandFactory as _;
 use crate::arguments::{Arguments, Command};
 use crate::client::Failure;
 use crate::commands::{
-    bench, call, config as config_command, connect, exec, gateway, generate, serve,
+    bench, call, config as config_command, connect, exec, gateway, generate, serve, tunnel,
 };
-use crate::commands::{bench, call, connect, gateway, serve, tunnel};
 
 mod allocator;
 mod arguments;
@@ -55,7 +54,6 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Gateway(options) => gateway::run(*options, arguments::parse_gateway_again),
         Command::Man(options) => generate::man(&options, Arguments::command()),
         Command::Serve(options) => serve::run(*options, arguments::parse_serve_again),
-        Command::Serve(options) => serve::run(&options),
         Command::Tunnel(options) => tunnel::run(&options),
     }
 }

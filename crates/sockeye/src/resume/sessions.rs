@@ -173,9 +173,7 @@ impl ResumableSessions {
             Err(error) => return Err(Refused { reason: None, error: error.into() }),
         };
         match Frame::decode(&payload)? {
-            Frame::Hello { window } => {
-                Ok((self.begin(window, identity, ws.peer_addr()).await?, 0))
-            },
+            Frame::Hello { window } => Ok((self.begin(window, identity, ws.peer_addr()).await?, 0)),
             Frame::Attach(attach) => self.resume(&attach, identity),
             frame => Err(FrameError::Unexpected { kind: frame.kind() }.into()),
         }
