@@ -57,7 +57,7 @@ free_port() {
   python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
-install() {
+install_foreign() {
   local missing=()
   command -v sshd >/dev/null || [ -x /usr/sbin/sshd ] || missing+=(openssh-server)
   command -v ssh >/dev/null || missing+=(openssh-client)
@@ -108,12 +108,14 @@ AuthorizedKeysFile $work/authorized_keys
 StrictModes no
 UsePAM no
 PidFile none
+Subsystem sftp internal-sftp
 CONFIG
   start sshd ip netns exec "$there" "$(command -v sshd || echo /usr/sbin/sshd)" -D -e -f "$work/sshd_config"
   local bin
   bin=$(dirname "$(find /usr/lib/postgresql -name initdb | sort | tail -n1)")
   data=$work/postgres
-  install -d -o postgres "$data" 2>/dev/null || { mkdir "$data" && chown postgres "$data"; }
+  mkdir "$data"
+  chown postgres "$data"
   su postgres -c "$bin/initdb -D $data -A trust" >/dev/null
   start postgres ip netns exec "$there" su postgres -c \
     "$bin/postgres -D $data -h 127.0.0.1 -p 5432 -k $data"
@@ -198,7 +200,7 @@ cuts() {
   head -c $((1 << 30)) /dev/urandom >"$work/gigabyte"
   start sink socat -u "TCP-LISTEN:$sink,bind=127.0.0.1,reuseaddr" "CREATE:$work/received"
   local by_sink=${started[-1]}
-  start cut-serve "$sockeye" tunnel serve --listen "127.0.0.1:$back" --token-file "$work/token" \
+  start cut-serve "$sockeye" -v tunnel serve --listen "127.0.0.1:$back" --token-file "$work/token" \
     --allow "127.0.0.1:$sink"
   has cut-serve 'Sockeye listens'
   nginx_config "$front" "$back"
@@ -228,6 +230,9 @@ cuts() {
   sent=$(sha256sum <"$work/gigabyte")
   received=$(sha256sum <"$work/received")
   [ "$sent" = "$received" ] || fail "the checksums differ"
+  # Each cut made the client open another WebSocket, of one session.
+  [ "$(grep -c 'client connected' "$work/cut-serve.log")" -ge 11 ] || fail "fewer cuts than expected"
+  [ "$(grep -c 'session begun' "$work/cut-serve.log")" = 1 ] || fail "another session began"
   say "1 GiB arrived through ten cuts and a restart of nginx: $sent"
 }
 
@@ -241,7 +246,8 @@ cpu() {
   awk "BEGIN { printf \"%.2f\", $total / $(getconf CLK_TCK) }"
 }
 
-# Measures one way to the server of iperf3: measure NAME PORT PROCESS...
+# Measures one way to the server of iperf3: measure NAME PORT PROCESS... Without processes, as for
+# socat, which forks for each connection, prints no CPU.
 measure() {
   local name=$1 port=$2 before after
   shift 2
@@ -253,7 +259,8 @@ import json, sys
 end = json.load(open(sys.argv[1]))["end"]["sum_received"]
 gib = end["bytes"] / 2**30
 cpu = float(sys.argv[4]) - float(sys.argv[3])
-print(f"{sys.argv[2]:14} {end['bits_per_second'] / 1e9:6.2f} Gbit/s  {cpu / gib:5.2f} CPU s/GiB (both ends)")
+shown = f"  {cpu / gib:5.2f} CPU s/GiB (both ends)" if cpu else ""
+print(f"{sys.argv[2]:14} {end['bits_per_second'] / 1e9:6.2f} Gbit/s{shown}")
 PYTHON
 }
 
@@ -289,14 +296,12 @@ speed() {
   for round in 1 2 3; do
     say "round $round"
     measure sockeye "$tunnel" "$serve" "$open"
-    # socat forks for each connection: the CPU of its children is not counted.
-    iperf3 -c 127.0.0.1 -p "$relay_b" -t "${SECONDS_EACH:-5}" -J >"$work/iperf.json"
-    python3 -c 'import json,sys; end = json.load(open(sys.argv[1]))["end"]["sum_received"]; print(f"two socat      {end[\"bits_per_second\"] / 1e9:6.2f} Gbit/s")' "$work/iperf.json"
+    measure 'two socat' "$relay_b"
     [ -z "$penguin_port" ] || measure rusty-penguin "$penguin_port" "$penguin_a" "$penguin_b"
   done
 }
 
-install
+install_foreign
 build
 case ${1:-all} in
   network | cuts | speed) "$1" ;;
