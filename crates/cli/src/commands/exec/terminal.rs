@@ -7,6 +7,7 @@
 //! ```
 
 mod filter;
+mod format;
 mod output;
 mod pty;
 mod recorder;

@@ -25,6 +25,7 @@ pub(crate) use self::arguments::Serve;
 
 mod arguments;
 mod bind;
+mod client;
 mod proxy_header;
 mod record;
 mod routes;

@@ -11,11 +11,15 @@ import { launch, open, stop } from "./chromium.mjs";
 
 const { SOCKEYE, SCREENSHOTS, SCRATCH } = process.env;
 
+// Ended with the script: those that live on keep its output open.
+const servers = [];
+
 // Starts `program exec` with `flags` and a shell, and resolves to its process and printed URL.
 function exec(...flags) {
   const server = spawn(SOCKEYE, ["exec", "--listen", "127.0.0.1:0", "--pty", "--env", "PS1=$ ", ...flags, "--", "sh"], {
     stdio: ["ignore", "pipe", "inherit"],
   });
+  servers.push(server);
   return new Promise((resolve, reject) => {
     server.stdout.once("data", (line) => resolve({ server, url: String(line).match(/http:\S+/)[0] }));
     server.once("exit", (status) => reject(new Error(`the server exited with ${status}`)));
@@ -121,7 +125,9 @@ async function survivesTheNetwork(browser) {
   await connected(page);
   await types(page, "echo be''fore");
   await shows(page, "before");
-  await types(page, "sleep 1; echo mean''while");
+  // Keys that are on the way when the network is cut are lost, as those of any terminal.
+  await types(page, "echo beg''un; sleep 3; echo mean''while");
+  await shows(page, "begun");
   wire.cut();
   await page.waitForSelector("#state[data-phase=waiting]");
   await screenshot(page, "reconnecting");
@@ -178,5 +184,6 @@ try {
   await worksOnAPhone(browser);
   console.log(`screenshots are in ${SCREENSHOTS}`);
 } finally {
+  for (const server of servers) server.kill();
   await browser.close();
 }

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use sockeye::Message;
-use sockeye::bytes::{BufMut as _, Bytes, BytesMut};
+use sockeye::bytes::Bytes;
 use sockeye::split::Sender;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::format::Format;
 use super::session::Session;
-use super::{sockeye_v1, ttyd};
 use crate::commands::exec::exit::Exit;
 use crate::commands::exec::journal::{Next, Reader};
 
@@ -19,35 +18,6 @@ const INTERVAL: Duration = Duration::from_millis(8);
 
 /// Length of a message of output, in bytes, to which a last read is added.
 const MESSAGE_LENGTH: u64 = 128 * 1024;
-
-/// The form of output in a subprotocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    SockeyeV1,
-    Ttyd,
-}
-
-impl Format {
-    fn output(self, position: u64, pieces: &[Bytes]) -> Message {
-        let length: usize = pieces.iter().map(Bytes::len).sum();
-        let mut message = BytesMut::with_capacity(length + 8);
-        match self {
-            Self::SockeyeV1 => message.put_u64(position),
-            Self::Ttyd => message.put_u8(ttyd::OUTPUT),
-        }
-        for piece in pieces {
-            message.put_slice(piece);
-        }
-        message.freeze().into()
-    }
-
-    pub(super) fn screen(self, position: u64, state: &str) -> Message {
-        match self {
-            Self::SockeyeV1 => sockeye_v1::screen(position, state),
-            Self::Ttyd => ttyd::screen(state),
-        }
-    }
-}
 
 /// Sends output as it comes while `paused` is false, and the screen to a viewer that is too slow
 /// for all of it. Returns the end of the process, and never once the connection takes nothing more.

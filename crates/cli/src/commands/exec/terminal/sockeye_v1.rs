@@ -8,7 +8,8 @@ use sockeye::split::{Receiver, Sender};
 use sockeye::{Message, WebSocket};
 use tokio::sync::watch;
 
-use super::output::{self, Format};
+use super::format::Format;
+use super::output;
 use super::pty::Size;
 use super::session::View;
 use super::sessions::{Client, Sessions};
@@ -39,11 +40,6 @@ struct Hello {
     session: Option<String>,
     /// The position after the output that the viewer has shown.
     offset: Option<u64>,
-}
-
-/// Returns the message with a screen.
-pub(super) fn screen(position: u64, state: &str) -> Message {
-    json!({ "type": "screen", "offset": position, "data": state }).to_string().into()
 }
 
 pub(super) async fn serve(

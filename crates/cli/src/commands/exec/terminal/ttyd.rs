@@ -8,7 +8,8 @@ use sockeye::split::{Receiver, SendQueue, Sender};
 use sockeye::{Message, WebSocket};
 use tokio::sync::watch;
 
-use super::output::{self, Format};
+use super::format::Format;
+use super::output;
 use super::pty::Size;
 use super::session::View;
 use super::sessions::{Client, Sessions};
@@ -19,8 +20,7 @@ use crate::commands::exec::exit::Exit;
 
 pub(super) const NAME: &str = "tty";
 
-/// The first byte of a message of the server.
-pub(super) const OUTPUT: u8 = b'0';
+/// The first byte of a message of the server, besides that of output.
 const TITLE: char = '1';
 const PREFERENCES: &str = "2{}";
 
@@ -43,12 +43,6 @@ struct Hello {
     token: Option<String>,
     columns: Option<u64>,
     rows: Option<u64>,
-}
-
-/// Returns the message that makes a client show a screen.
-pub(super) fn screen(state: &str) -> Message {
-    // The terminal is reset before.
-    format!("{}\x1bc{state}", char::from(OUTPUT)).into_bytes().into()
 }
 
 pub(super) async fn serve(
@@ -98,7 +92,7 @@ async fn show(
     let _ = sender.send(binary(format!("{TITLE}{}", sessions.command()))).await;
     let _ = sender.send(binary(PREFERENCES.to_owned())).await;
     if let Some(state) = state {
-        let _ = sender.send(screen(&state)).await;
+        let _ = sender.send(Format::Ttyd.screen(reader.position(), &state)).await;
     }
     let (pausing, is_paused) = watch::channel(false);
     let handle = |message: Message| {

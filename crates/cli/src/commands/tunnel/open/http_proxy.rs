@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::proxy::{BadRequest, ProxyRequest};
+use super::proxy_request::{BadRequest, ProxyRequest};
 use super::users::Users;
 use crate::commands::tunnel::protocol::Code;
 

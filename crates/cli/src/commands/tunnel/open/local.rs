@@ -7,15 +7,16 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::Open;
 use super::forward::Address;
 use super::link::{self, Link};
 use super::proxy;
+use super::report::report;
 use super::users::Users;
 use crate::client::Failure;
-use crate::commands::tunnel::relay::{self, Counts, End};
+use crate::commands::tunnel::relay::{self, Counts};
 use crate::commands::tunnel::socket::{Socket, SocketListener, describe_bind};
 
 /// Maximum number of open connections of one listener; further ones wait in the system's queue.
@@ -126,13 +127,5 @@ async fn forward(socket: Box<dyn Socket>, target: &Address, link: &Link) {
             warn!("{target}: {error}");
             socket.abort();
         }
-    }
-}
-
-/// Reports the end of a connection: a refusal to the user, others to the log.
-pub(super) fn report(target: &str, end: &End) {
-    match end {
-        End::Refused(_) | End::Session(_) => warn!("{target}: {end}"),
-        _ => debug!("{target}: {end}"),
     }
 }

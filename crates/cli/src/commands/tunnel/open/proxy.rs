@@ -8,7 +8,8 @@ use tracing::debug;
 
 use super::http_proxy;
 use super::link::Link;
-use super::local::report;
+use super::proxy_request::{BadRequest, ProxyRequest};
+use super::report::report;
 use super::socks;
 use super::users::Users;
 use crate::commands::tunnel::protocol::{Answer, AnswerError, Code, Kind, Request};
@@ -17,26 +18,6 @@ use crate::commands::tunnel::socket::Socket;
 
 /// Timeout of the client's whole request, which programs send at once.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The target that a client of the proxy asks for.
-#[derive(Debug)]
-pub(super) struct ProxyRequest {
-    pub(super) host: String,
-    pub(super) port: u16,
-    /// Data that the client has sent after its request.
-    pub(super) rest: Vec<u8>,
-    pub(super) reply: fn(Code) -> Vec<u8>,
-}
-
-/// A request that was answered, or that has no answer.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct BadRequest(pub(super) &'static str);
-
-impl From<std::io::Error> for BadRequest {
-    fn from(_: std::io::Error) -> Self {
-        Self("the connection ended within the request")
-    }
-}
 
 /// Serves a connection to the proxy until its end.
 pub(super) async fn serve(mut socket: Box<dyn Socket>, users: Option<&Users>, link: &Link) {

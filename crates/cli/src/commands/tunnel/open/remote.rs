@@ -14,7 +14,7 @@ use tracing::{info, warn};
 
 use super::forward::{Address, Forward};
 use super::link;
-use super::local::report;
+use super::report::report;
 use crate::client::Failure;
 use crate::commands::tunnel::protocol::{Answer, Code, Kind, REQUEST_TIMEOUT, Request};
 use crate::commands::tunnel::relay::{self, Counts, Stream};

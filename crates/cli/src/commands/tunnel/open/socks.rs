@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::proxy::{BadRequest, ProxyRequest};
+use super::proxy_request::{BadRequest, ProxyRequest};
 use super::users::Users;
 use crate::commands::tunnel::protocol::Code;
 

@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 use super::Open;
 use super::forward::Address;
 use super::link::Link;
-use super::local::report;
+use super::report::report;
 use crate::client::Failure;
 use crate::commands::tunnel::datagrams;
 use crate::commands::tunnel::protocol::{self, Answer, Kind, Request};

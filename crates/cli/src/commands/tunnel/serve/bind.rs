@@ -11,8 +11,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::debug;
 
+use super::client::Client;
 use super::record::Record;
-use super::session::Client;
 use crate::commands::tunnel::allow::Denied;
 use crate::commands::tunnel::protocol::{Answer, Code, Kind, Request};
 use crate::commands::tunnel::relay::{self, End, Stream};

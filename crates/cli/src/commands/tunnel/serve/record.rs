@@ -7,7 +7,7 @@ use std::time::Instant;
 use serde::Serialize;
 use tracing::{debug, warn};
 
-use super::session::Client;
+use super::client::Client;
 use crate::commands::tunnel::protocol::{Answer, Code, Kind, Request};
 use crate::commands::tunnel::relay::{Counts, End, Stream};
 

@@ -8,8 +8,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::client::Client;
 use super::record::Record;
-use super::session::Client;
 use super::{bind, proxy_header, target, udp};
 use crate::commands::tunnel::protocol::{Answer, Code, Kind, REQUEST_TIMEOUT, Request};
 use crate::commands::tunnel::relay::{self, End, Stream};

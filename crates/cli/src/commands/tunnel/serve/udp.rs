@@ -8,8 +8,8 @@ use sockeye::mux::{RecvStream, SendStream};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UdpSocket;
 
+use super::client::Client;
 use super::record::Record;
-use super::session::Client;
 use super::target;
 use crate::commands::tunnel::datagrams;
 use crate::commands::tunnel::protocol::{self, Answer, Request};
