@@ -135,12 +135,15 @@ async fn ctrl_c_ends_a_flood_within_the_window() {
 async fn output_waits_for_acknowledgements() {
     let server = start(&["--pty"], &["yes"]);
     let mut viewer = Viewer::open(&server).await;
+    let window = 256 * 1024;
+    while viewer.output.len() < window {
+        assert!(viewer.receive_silently().await);
+    }
     // Until nothing comes for a while.
     let silence = std::time::Duration::from_millis(500);
     while let Ok(open) = tokio::time::timeout(silence, viewer.receive_silently()).await {
         assert!(open);
     }
-    let window = 256 * 1024;
     assert!((window..window + 65_536).contains(&viewer.output.len()), "{}", viewer.output.len());
     let offset = viewer.offset;
     viewer.control(json!({ "type": "ack", "offset": offset })).await;
