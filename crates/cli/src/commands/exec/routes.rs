@@ -19,6 +19,7 @@ use super::environment::{self, Request};
 use super::pipes::{self, Pipes};
 use super::process::Processes;
 use super::{page, terminal};
+use crate::host::health::Readiness;
 use crate::host::metrics::ServerMetrics;
 use crate::host::shutdown::ConnectionGuard;
 use crate::host::websocket;
@@ -80,14 +81,20 @@ impl Service {
 }
 
 /// Returns the router of the server.
-pub(super) fn router(service: Service, metrics: Option<ServerMetrics>) -> Router {
+pub(super) fn router(
+    service: Service,
+    metrics: Option<ServerMetrics>,
+    readiness: &Readiness,
+) -> Router {
     let login = post(access::login).with_state(Arc::clone(&service.access));
-    let router = Router::new().route("/healthz", get(|| async { "ok\n" }));
     let router = match metrics {
-        Some(metrics) => router.route("/metrics", get(move || async move { metrics.render() })),
-        None => router,
+        Some(metrics) => {
+            Router::new().route("/metrics", get(move || async move { metrics.render() }))
+        }
+        None => Router::new(),
     };
-    router.route("/login", login).fallback(answer).with_state(Arc::new(service))
+    let router = router.route("/login", login).fallback(answer).with_state(Arc::new(service));
+    router.merge(readiness.routes())
 }
 
 async fn answer(

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use sockeye::Shutdown;
-use sockeye::upgrade::TcpAcceptor;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
@@ -13,10 +12,12 @@ use super::arguments::Exec;
 use super::process::Processes;
 use super::routes::{self, Service};
 use crate::allocator;
+use crate::host::health::Readiness;
+use crate::host::lifetime::Lifetime;
+use crate::host::listener::Listener;
 use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
-use crate::host::shutdown::TerminationSignals;
-use crate::host::{hosts, listen, metrics, proxies, tls};
+use crate::host::{hosts, metrics, proxies, tls};
 use crate::runtime;
 
 /// Maximum of `--max-message`: lengths in front of messages have 31 bits.
@@ -41,34 +42,35 @@ pub(crate) fn run(options: &Exec) -> anyhow::Result<()> {
 async fn serve(options: &Exec, processes: &Processes) -> anyhow::Result<()> {
     let hosting = &options.hosting;
     let metrics = if hosting.metrics { Some(metrics::ServerMetrics::install()?) } else { None };
-    let listener = listen::bind(&hosting.listen).await?;
-    // Before the address is printed, so that a signal sent by a reader of the address stops the
-    // server gracefully.
-    let mut signals = TerminationSignals::listen()?;
-    let address = listener.local_addr().context("cannot read the address of the listener")?;
+    let listener = Listener::open(hosting).await?;
+    let address = listener.address()?;
+    let mut lifetime = Lifetime::begin(&listener)?;
     let tls = tls::server_config(hosting, address)?;
     let hosts = hosts::policy(hosting, address)?;
     let proxies = proxies::trusted(hosting)?;
     let access = Access::new(options, address)?;
     let service = Service::new(options, access, processes.clone(), hosts.clone(), proxies.clone())?;
-    listen::announce(address, tls.is_some());
+    listener.announce(tls.is_some());
 
-    let router = routes::router(service, metrics);
+    let readiness = Readiness::new(|| None);
+    let router = routes::router(service, metrics, &readiness);
     let tls = tls.map(TlsAcceptor::from).map(Reloadable::new);
     let server = Server::new(hosting, router, &Reloadable::new(Arc::new(hosts)), proxies, tls);
+    lifetime.notifier.clone().ready();
     tokio::select! {
-        () = server.accept_all(TcpAcceptor::new(listener)) => {}
+        () = server.accept_all(listener) => {}
         () = allocator::trim_after_changes() => {}
-        () = signals.next() => {}
+        _ = lifetime.wait_for_stop(&readiness, || hosting.drain_delay) => {}
     }
+    lifetime.let_connections_end(&server, hosting).await;
     info!("shutting down: ending all processes; a second signal exits immediately");
     let shutdown = Shutdown::new().timeout(hosting.shutdown_timeout);
     tokio::select! {
         drained = server.drain.finish(shutdown) => info!("shut down; WebSockets: {drained}"),
-        () = signals.next() => {
+        () = lifetime.signals.next() => {
             warn!("exiting immediately: some processes have not ended");
             processes.kill_all();
-            std::process::exit(signals.exit_status());
+            std::process::exit(lifetime.signals.exit_status());
         }
     }
     Ok(())

@@ -1,11 +1,8 @@
 //! `sockeye tunnel serve`: the end that connects to what is allowed.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::Context;
 use sockeye::resume::{self, Limits};
-use sockeye::upgrade::TcpAcceptor;
 use sockeye::{MemoryBudget, Shutdown};
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
@@ -13,12 +10,14 @@ use tracing::{info, warn};
 use self::routes::Upgrades;
 use self::service::Service;
 use crate::allocator;
-use crate::host::access_log::AccessLog;
+use crate::host::access_log::{self, AccessLog};
 use crate::host::bearer::BearerAccess;
+use crate::host::health::Readiness;
+use crate::host::lifetime::Lifetime;
+use crate::host::listener::Listener;
 use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
-use crate::host::shutdown::TerminationSignals;
-use crate::host::{hosts, listen, metrics, proxies, tls};
+use crate::host::{hosts, metrics, proxies, tls};
 use crate::runtime;
 
 pub(crate) use self::arguments::Serve;
@@ -35,9 +34,6 @@ mod stream;
 mod target;
 mod udp;
 
-/// Maximum wait for the last lines of the access log. Chosen: a disk that works takes less.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
-
 /// Runs the server until a signal stops it.
 ///
 /// # Errors
@@ -50,10 +46,9 @@ pub(super) fn run(options: &Serve) -> anyhow::Result<()> {
 async fn serve(options: &Serve) -> anyhow::Result<()> {
     let hosting = &options.hosting;
     let metrics = if hosting.metrics { Some(metrics::ServerMetrics::install()?) } else { None };
-    let listener = listen::bind(&hosting.listen).await?;
-    // Before the address is printed, so that no signal of a reader of the address is missed.
-    let mut signals = TerminationSignals::listen()?;
-    let address = listener.local_addr().context("cannot read the address of the listener")?;
+    let listener = Listener::open(hosting).await?;
+    let address = listener.address()?;
+    let mut lifetime = Lifetime::begin(&listener)?;
     let access = BearerAccess::new(&options.access, hosting, address)?;
     let tls = tls::server_config(hosting, address)?.map(TlsAcceptor::from).map(Reloadable::new);
     let hosts = hosts::policy(hosting, address)?;
@@ -70,34 +65,42 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
     let service = Arc::new(Service::new(options, log.clone()));
     let is_private = access.is_private();
     let upgrades = Upgrades::new(options, access, sessions, hosts.clone(), proxies.clone());
-    let router = routes::router(upgrades, metrics);
+    let readiness = Readiness::new(|| None);
+    let router = routes::router(upgrades, metrics, &readiness);
     let hosts = Reloadable::new(Arc::new(hosts));
     let server = Server::new(hosting, router, &hosts, proxies, tls.clone());
 
-    listen::announce(address, tls.is_some());
+    listener.announce(tls.is_some());
     if options.allow.is_empty() && options.allow_bind.is_empty() {
         warn!("nothing is allowed; add --allow HOST:PORT, or --allow-bind HOST:PORT");
     }
     if !is_private && tls.is_none() && !address.ip().is_loopback() {
         warn!("tokens and data travel without encryption: there is no --tls-cert");
     }
+    lifetime.notifier.clone().ready();
+    let serving = async {
+        tokio::select! {
+            () = server.accept_all(listener) => {}
+            () = allocator::trim_after_changes() => {}
+            _ = lifetime.wait_for_stop(&readiness, || hosting.drain_delay) => {}
+        }
+        lifetime.let_connections_end(&server, hosting).await;
+    };
     tokio::select! {
-        () = server.accept_all(TcpAcceptor::new(listener)) => {}
-        () = allocator::trim_after_changes() => {}
+        () = serving => {}
         () = session::accept_all(new_sessions, &service) => {}
-        () = signals.next() => {}
     }
     info!("shutting down: closing all connections; a second signal exits immediately");
     let shutdown = Shutdown::restart().timeout(hosting.shutdown_timeout);
     tokio::select! {
         drained = server.drain.finish(shutdown) => info!("shut down; WebSockets: {drained}"),
-        () = signals.next() => {
+        () = lifetime.signals.next() => {
             warn!("exiting immediately: some connections are still open");
-            std::process::exit(signals.exit_status());
+            std::process::exit(lifetime.signals.exit_status());
         }
     }
     if let Some(log) = &log {
-        tokio::task::block_in_place(|| log.flush(FLUSH_TIMEOUT));
+        tokio::task::block_in_place(|| log.flush(access_log::FLUSH_TIMEOUT));
     }
     Ok(())
 }

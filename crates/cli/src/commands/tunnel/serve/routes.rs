@@ -16,6 +16,7 @@ use tracing::{Instrument as _, debug};
 use super::Serve;
 use crate::commands::tunnel::protocol::{PATH, SUBPROTOCOL};
 use crate::host::bearer::BearerAccess;
+use crate::host::health::Readiness;
 use crate::host::metrics::ServerMetrics;
 use crate::host::shutdown::ConnectionGuard;
 use crate::host::websocket;
@@ -48,7 +49,11 @@ impl Upgrades {
 }
 
 /// Returns the router of the server.
-pub(super) fn router(upgrades: Upgrades, metrics: Option<ServerMetrics>) -> Router {
+pub(super) fn router(
+    upgrades: Upgrades,
+    metrics: Option<ServerMetrics>,
+    readiness: &Readiness,
+) -> Router {
     let pages = match metrics {
         Some(metrics) => {
             let render = move || async move { metrics.render() };
@@ -57,7 +62,7 @@ pub(super) fn router(upgrades: Upgrades, metrics: Option<ServerMetrics>) -> Rout
         None => Router::new(),
     };
     pages
-        .route("/healthz", get(|| async { "ok\n" }))
+        .merge(readiness.routes())
         .route("/", any(upgrade).with_state(upgrades.clone()))
         .route(PATH, any(upgrade).with_state(upgrades))
         .fallback(not_found)
