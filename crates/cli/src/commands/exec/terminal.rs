@@ -27,6 +27,7 @@ use sockeye::{CloseCode, WebSocket};
 
 use super::access::{Access, Grant};
 use super::environment::Request;
+use super::exit::Exit;
 
 /// The subprotocols of a terminal, in the server's order of preference.
 pub(super) const SUBPROTOCOLS: [&str; 2] = [sockeye_v1::NAME, ttyd::NAME];
@@ -74,6 +75,20 @@ impl Refused {
     fn malformed() -> Self {
         Self::new(CloseCode::POLICY_VIOLATION, "malformed message")
     }
+}
+
+/// Returns the rights of a viewer: those of its request, or else of the token in its first message.
+fn authorize(grant: Option<Grant>, token: Option<&str>, access: &Access) -> Result<Grant, Refused> {
+    grant.or_else(|| access.admit_token(token?)).ok_or_else(Refused::unauthorized)
+}
+
+/// Closes the connection of a viewer with the end of the process, or the reason of the refusal.
+async fn close(mut receiver: Receiver, ended: Result<Exit, Refused>) {
+    let (code, reason) = match ended {
+        Ok(exit) => (exit.close_code(), exit.to_string()),
+        Err(refused) => (refused.code, refused.reason.to_owned()),
+    };
+    let _ = receiver.close(code, reason).await;
 }
 
 /// Returns the first message of a viewer.

@@ -13,7 +13,7 @@ use super::output;
 use super::pty::Size;
 use super::session::View;
 use super::sessions::{Client, Sessions};
-use super::{NO_SESSION, REPLACED, Refused, first_message, typing};
+use super::{NO_SESSION, REPLACED, Refused, authorize, close, first_message, typing};
 use crate::commands::exec::access::{Access, Grant};
 use crate::commands::exec::environment::Request;
 use crate::commands::exec::exit::Exit;
@@ -66,11 +66,8 @@ pub(super) async fn serve(
         }
         show(view, &sender, &mut receiver, &grant, sessions).await
     };
-    let (code, reason) = match ended.await {
-        Ok(exit) => (exit.close_code(), exit.to_string()),
-        Err(refused) => (refused.code, refused.reason.to_owned()),
-    };
-    let _ = receiver.close(code, reason).await;
+    let ended = ended.await;
+    close(receiver, ended).await;
 }
 
 async fn authenticate(
@@ -81,9 +78,7 @@ async fn authenticate(
     let Ok(ClientMessage::Hello(hello)) = parse(&first_message(receiver).await?) else {
         return Err(Refused::malformed());
     };
-    let presented = || access.admit_token(hello.token.as_deref()?);
-    let grant = grant.or_else(presented).ok_or_else(Refused::unauthorized)?;
-    Ok((grant, hello))
+    Ok((authorize(grant, hello.token.as_deref(), access)?, hello))
 }
 
 /// Shows the session to the viewer until one of them ends.

@@ -13,7 +13,7 @@ use super::output;
 use super::pty::Size;
 use super::session::View;
 use super::sessions::{Client, Sessions};
-use super::{Refused, first_message, typing};
+use super::{Refused, authorize, close, first_message, typing};
 use crate::commands::exec::access::{Access, Grant};
 use crate::commands::exec::environment::Request;
 use crate::commands::exec::exit::Exit;
@@ -58,8 +58,7 @@ pub(super) async fn serve(
         let message = first_message(&mut receiver).await?;
         let hello: Hello =
             serde_json::from_slice(message.as_bytes()).map_err(|_| Refused::malformed())?;
-        let presented = || access.admit_token(hello.token.as_deref()?);
-        let grant = grant.or_else(presented).ok_or_else(Refused::unauthorized)?;
+        let grant = authorize(grant, hello.token.as_deref(), access)?;
         let size = match (hello.columns, hello.rows) {
             (Some(columns), Some(rows)) => Size::within_bounds(columns, rows),
             _ => SIZE,
@@ -71,11 +70,8 @@ pub(super) async fn serve(
         }
         show(view, &sender, &mut receiver, &grant, sessions).await
     };
-    let (code, reason) = match ended.await {
-        Ok(exit) => (exit.close_code(), exit.to_string()),
-        Err(refused) => (refused.code, refused.reason.to_owned()),
-    };
-    let _ = receiver.close(code, reason).await;
+    let ended = ended.await;
+    close(receiver, ended).await;
 }
 
 async fn show(
