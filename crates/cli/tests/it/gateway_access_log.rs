@@ -2,22 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::BufRead;
-use std::path::Path;
 
 use serde_json::Value;
 
-use crate::program::{Server, file};
-
-/// Polls until the file has this number of lines, and returns them.
-fn lines(file: &Path, count: usize) -> Vec<Value> {
-    loop {
-        let text = std::fs::read_to_string(file).unwrap_or_default();
-        if text.lines().count() >= count && text.ends_with('\n') {
-            return text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        }
-        std::thread::yield_now();
-    }
-}
+use crate::program::{Server, file, log_lines as lines};
 
 #[test]
 fn a_line_tells_of_the_call_without_secrets() {

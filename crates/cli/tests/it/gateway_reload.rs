@@ -3,11 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 
 use sockeye_gateway_testing::Server as Upstream;
 
-use crate::program::{Server, any_issuer, file};
+use crate::program::{self, Server, any_issuer, file};
 
 /// Returns the status of an answer.
 fn status(answer: &str) -> &str {
@@ -71,19 +70,13 @@ async fn settings_and_rules_change_and_calls_go_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_certificate_is_used_for_new_connections() {
-    fn write(cert: &Path, key: &Path) {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        std::fs::write(cert, made.cert.pem()).unwrap();
-        std::fs::write(key, made.signing_key.serialize_pem()).unwrap();
-    }
-
     let (cert, key) = (file("gateway-reload.pem", ""), file("gateway-reload.key", ""));
-    write(&cert, &key);
+    program::write_certificate(&cert, &key);
     let flags = ["--demo", "--tls-cert", cert.to_str().unwrap(), "--tls-key"];
     let mut server = Server::start_gateway(&[&flags[..], &[key.to_str().unwrap()]].concat());
     let first = any_issuer::certificate(&server.address).await;
     assert_eq!(any_issuer::certificate(&server.address).await, first);
-    write(&cert, &key);
+    program::write_certificate(&cert, &key);
     server.signal("HUP");
     server.wait_for("reloaded");
     assert_ne!(any_issuer::certificate(&server.address).await, first);

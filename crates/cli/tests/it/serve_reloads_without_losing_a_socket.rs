@@ -4,7 +4,6 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
 
 use crate::program::{self, Server, any_issuer, file};
 
@@ -109,18 +108,12 @@ fn new_keys_admit_other_clients_to_the_hub() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_certificate_is_used_for_new_connections() {
-    fn write(cert: &Path, key: &Path) {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        std::fs::write(cert, made.cert.pem()).unwrap();
-        std::fs::write(key, made.signing_key.serialize_pem()).unwrap();
-    }
-
     let (cert, key) = (file("serve-reload.pem", ""), file("serve-reload.key", ""));
-    write(&cert, &key);
+    program::write_certificate(&cert, &key);
     let flags = ["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
     let mut server = Server::start(&flags);
     let first = any_issuer::certificate(&server.address).await;
-    write(&cert, &key);
+    program::write_certificate(&cert, &key);
     server.signal("HUP");
     server.wait_for("reloaded");
     assert_ne!(any_issuer::certificate(&server.address).await, first);

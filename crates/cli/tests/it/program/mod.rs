@@ -44,6 +44,24 @@ pub(crate) fn file(name: &str, text: &str) -> PathBuf {
     path
 }
 
+/// Writes a new certificate for localhost and its key.
+pub(crate) fn write_certificate(cert: &Path, key: &Path) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(cert, made.cert.pem()).unwrap();
+    std::fs::write(key, made.signing_key.serialize_pem()).unwrap();
+}
+
+/// Polls until a log has this number of lines of JSON, and returns them.
+pub(crate) fn log_lines(file: &Path, count: usize) -> Vec<serde_json::Value> {
+    loop {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        if text.lines().count() >= count && text.ends_with('\n') {
+            return text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        }
+        std::thread::yield_now();
+    }
+}
+
 /// A running `sockeye serve` or `sockeye gateway`, killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
