@@ -10,6 +10,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use web_transport_trait::{Error as _, RecvStream as _, SendStream as _, Session as _};
 
+/// Our server.
+#[path = "../../../crates/sockeye/tests/it/mux/echo.rs"]
+mod our;
+
 const STREAMS: usize = 4;
 const STREAM_LENGTH: usize = 2_500_000;
 const UNI_LENGTH: usize = 1_000_000;
@@ -148,43 +152,6 @@ async fn they_talk(session: Theirs) {
     session.close(7, "done");
 }
 
-/// Echoes with our server until the session ends.
-async fn we_echo(session: Session) -> SessionError {
-    let streams = async {
-        while let Ok((mut send, mut recv)) = session.accept_bi().await {
-            tokio::spawn(async move {
-                loop {
-                    match recv.read_chunk(usize::MAX).await {
-                        Ok(Some(data)) => {
-                            if send.write_all(&data).await.is_err() {
-                                return;
-                            }
-                        }
-                        Ok(None) => return send.finish().unwrap(),
-                        Err(ReadError::Reset(code)) => return send.reset(code),
-                        Err(_) => return,
-                    }
-                }
-            });
-        }
-    };
-    let uni_streams = async {
-        while let Ok(mut recv) = session.accept_uni().await {
-            let mut data = Vec::new();
-            recv.read_to_end(&mut data).await.unwrap();
-            let mut send = session.open_uni().await.unwrap();
-            send.write_all(&data).await.unwrap();
-            send.finish().unwrap();
-        }
-    };
-    let datagrams = async {
-        while let Ok(datagram) = session.read_datagram().await {
-            session.send_datagram(datagram).unwrap();
-        }
-    };
-    tokio::join!(session.closed(), streams, uni_streams, datagrams).0
-}
-
 fn assert_done(end: &SessionError) {
     let SessionError::Closed { code: 7, reason } = end else { panic!("{end:?}") };
     assert_eq!(reason, "done");
@@ -212,7 +179,7 @@ async fn their_client_talks_to_our_server_over_a_websocket() {
     tokio::spawn(server.serve(move |websocket| {
         let ends = ends.clone();
         async move {
-            let end = we_echo(Session::server(websocket, Config::new())).await;
+            let end = our::echo(Session::server(websocket, Config::new())).await;
             ends.send(end).await.unwrap();
         }
     }));
@@ -239,7 +206,7 @@ async fn their_client_talks_to_our_server_over_tcp() {
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async move {
         let (socket, _) = listener.accept().await.unwrap();
-        we_echo(Session::server_over(socket, Config::new())).await
+        our::echo(Session::server_over(socket, Config::new())).await
     });
     they_talk(tcp::Config::new(Version::QMux02).connect(address).await.unwrap()).await;
     assert_done(&server.await.unwrap());

@@ -4,6 +4,7 @@
 
 mod a_session_ends_with_its_reason;
 mod a_session_outlives_its_websocket;
+mod echo;
 mod interop_with_npm_qmux;
 mod streams_are_independent;
 
@@ -12,6 +13,8 @@ use sockeye::mux::{Config, ReadError, RecvStream, SUBPROTOCOL, SendStream, Sessi
 use sockeye::upgrade::{Options, Upgrader};
 use sockeye::{Client, WebSocket};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use self::echo::echo;
 
 const STREAMS: usize = 4;
 const STREAM_LENGTH: usize = 2_500_000;
@@ -52,45 +55,6 @@ async fn open(
 /// Returns bytes that depend on the seed.
 fn bytes(seed: usize, length: usize) -> Vec<u8> {
     (0..length).map(|index| u8::try_from((index * 31 + seed) % 251).unwrap()).collect()
-}
-
-/// Echoes streams and datagrams until the session ends, and returns its end: the data of a
-/// bidirectional stream on the same stream, a reset by a reset with the same code, and the data of a
-/// unidirectional stream on a new one.
-async fn echo(session: Session) -> SessionError {
-    let streams = async {
-        while let Ok((mut send, mut recv)) = session.accept_bi().await {
-            tokio::spawn(async move {
-                loop {
-                    match recv.read_chunk(usize::MAX).await {
-                        Ok(Some(data)) => {
-                            if send.write_all(&data).await.is_err() {
-                                return;
-                            }
-                        }
-                        Ok(None) => return send.finish().unwrap(),
-                        Err(ReadError::Reset(code)) => return send.reset(code),
-                        Err(_) => return,
-                    }
-                }
-            });
-        }
-    };
-    let uni_streams = async {
-        while let Ok(mut recv) = session.accept_uni().await {
-            let mut data = Vec::new();
-            recv.read_to_end(&mut data).await.unwrap();
-            let mut send = session.open_uni().await.unwrap();
-            send.write_all(&data).await.unwrap();
-            send.finish().unwrap();
-        }
-    };
-    let datagrams = async {
-        while let Ok(datagram) = session.read_datagram().await {
-            session.send_datagram(datagram).unwrap();
-        }
-    };
-    tokio::join!(session.closed(), streams, uni_streams, datagrams).0
 }
 
 /// Stops streams in the middle of their data of this length, which leaves the session as it is.
