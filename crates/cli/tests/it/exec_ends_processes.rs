@@ -39,7 +39,7 @@ async fn a_process_that_goes_on_gets_sigterm() {
     let file = notes("exec-sigterm");
     let at = file.display();
     let server = script(
-        &["--grace", "100ms"],
+        &["--grace", "2s"],
         &format!(
             "trap 'echo TERM >>{at}; exit' TERM; echo $$; cat; echo EOF >>{at}
              while :; do sleep 0.01; done"
@@ -57,7 +57,7 @@ async fn a_process_that_ignores_signals_gets_sigkill_last() {
     let file = notes("exec-sigkill");
     let at = file.display();
     let server = script(
-        &["--grace", "100ms"],
+        &["--grace", "2s"],
         &format!(
             "trap 'echo TERM >>{at}' TERM; trap '' INT HUP; echo $$; cat
              while :; do sleep 0.01; done"

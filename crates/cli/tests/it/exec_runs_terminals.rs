@@ -13,7 +13,7 @@ use crate::program::Server;
 use crate::program::exec::{Viewer, client, gone, script, start};
 
 fn shell(flags: &[&str]) -> Server {
-    let flags = [&["--pty", "--env", "PS1=$ ", "--grace", "100ms"], flags].concat();
+    let flags = [&["--pty", "--env", "PS1=$ ", "--grace", "10s"], flags].concat();
     start(&flags, &["sh"])
 }
 
