@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::process::Command;
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -106,6 +107,24 @@ async fn a_terminal_ends_when_no_viewer_comes_back() {
     while let Ok(mut viewer) = Viewer::attach(client(&server), resuming.clone()).await {
         assert_eq!(viewer.closed().await.0, 4129, "SIGHUP");
     }
+}
+
+#[tokio::test]
+async fn a_terminal_heeds_signals_that_the_server_ignores() {
+    // As `nohup` and a shell that runs the server in the background start it.
+    let server = r#"trap '' HUP INT QUIT TERM; exec "$0" "$@""#;
+    let mut program = Command::new("sh");
+    program.args(["-c", server, env!("CARGO_BIN_EXE_sockeye"), "exec", "--listen", "127.0.0.1:0"]);
+    program.args(["--pty", "--env", "PS1=$ ", "--grace", "1h", "--", "sh"]);
+    let server = Server::start_command(program);
+    let mut viewer = Viewer::open(&server).await;
+    viewer.wait_for("$ ").await;
+    viewer.enter("sh -c 'echo rea\"\"dy; exec sleep 1h'\r").await;
+    viewer.wait_for("\nready").await;
+    viewer.enter("\x03").await;
+    viewer.wait_for("^C\n$ ").await;
+    viewer.enter("kill -HUP $$\r").await;
+    assert_eq!(viewer.closed().await.0, 4129, "SIGHUP");
 }
 
 fn pid(viewer: &Viewer) -> Option<String> {

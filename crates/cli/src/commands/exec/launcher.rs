@@ -7,11 +7,29 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use rustix::process::{ioctl_tiocsctty, setsid};
+use signal_hook::consts::signal;
+use signal_hook::flag::register_conditional_default;
 
 /// The first argument of the program when it is a launcher. No command has this name.
 const MARK: &str = "--launch-for-exec";
+
+/// The signals that a server may have been started to ignore: by `nohup`, by a shell that runs it in
+/// the background, by a supervisor.
+const IGNORED: [i32; 9] = [
+    signal::SIGHUP,
+    signal::SIGINT,
+    signal::SIGQUIT,
+    signal::SIGTERM,
+    signal::SIGUSR1,
+    signal::SIGUSR2,
+    signal::SIGTSTP,
+    signal::SIGTTIN,
+    signal::SIGTTOU,
+];
 
 /// Exit codes of shells for a command that cannot be run, and for one that does not exist.
 const CANNOT_RUN: u8 = 126;
@@ -64,12 +82,24 @@ fn launch(
     program: &OsStr,
     arguments: impl Iterator<Item = OsString>,
 ) -> (u8, std::io::Error) {
-    if let Err(error) = begin_session(streams == Streams::Terminal.name()) {
+    let takes_terminal = streams == Streams::Terminal.name();
+    if let Err(error) = restore_signals().and_then(|()| begin_session(takes_terminal)) {
         return (CANNOT_RUN, error);
     }
     let error = Command::new(program).args(arguments).exec();
     let code = if error.kind() == ErrorKind::NotFound { NOT_FOUND } else { CANNOT_RUN };
     (code, error)
+}
+
+/// Makes the command heed signals that the server ignores. The system passes an ignored signal on to
+/// the command, which most shells then cannot change; one that has a handler becomes the default
+/// again. The handlers themselves act as the default does, until then.
+fn restore_signals() -> std::io::Result<()> {
+    let always = Arc::new(AtomicBool::new(true));
+    for signal in IGNORED {
+        register_conditional_default(signal, Arc::clone(&always))?;
+    }
+    Ok(())
 }
 
 fn begin_session(takes_terminal: bool) -> std::io::Result<()> {
