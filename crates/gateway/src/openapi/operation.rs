@@ -21,6 +21,9 @@ pub(super) const STATUS: &str = "google.rpc.Status";
 /// The media type of bodies whose content type each request or response tells by itself.
 const ANY_TYPE: &str = "*/*";
 
+/// The description of such a body.
+const RAW_BODY: &str = "Bytes of the type that the header `content-type` tells.";
+
 /// Maximum number of operations. Chosen: beyond all methods of Google's APIs.
 const MAX_OPERATIONS: usize = 10_000;
 
@@ -134,7 +137,7 @@ impl<'c> Operations<'c> {
 
     fn request_body(&self, target: &RouteTarget, bodies: Bodies) -> Option<RequestBody> {
         if bodies.has_raw_request {
-            let description = "Bytes of the type that the header `content-type` tells.".to_owned();
+            let description = RAW_BODY.to_owned();
             let content = content(ANY_TYPE, Schema::default());
             return Some(RequestBody { description, content });
         }
@@ -161,7 +164,7 @@ impl<'c> Operations<'c> {
         };
         let success = if bodies.has_raw_response {
             Response {
-                description: "Bytes of the type that the header `content-type` tells.".to_owned(),
+                description: RAW_BODY.to_owned(),
                 content: content(ANY_TYPE, Schema::default()),
             }
         } else if method.descriptor().server_streaming {
