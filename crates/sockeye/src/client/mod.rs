@@ -1,5 +1,6 @@
 //! Clients, which open a connection to a URL.
 
+mod announcement;
 mod body;
 mod error;
 mod eyeballs;
@@ -40,6 +41,7 @@ use tokio_rustls::client::TlsStream;
 use crate::tls;
 use crate::transport::Transport;
 use crate::{WebSocket, opening};
+use announcement::Announcement;
 pub use error::ConnectError;
 pub use eyeballs::FailedAttempt;
 #[cfg(feature = "http2")]
@@ -48,7 +50,7 @@ use proxy::Route;
 pub use redirect::RedirectError;
 use resolve::Resolved;
 pub use stage_timer::Stage;
-use stage_timer::StageTimer;
+use stage_timer::{StageObserver, StageTimer};
 #[cfg(feature = "tls")]
 pub use trust::TlsConfigError;
 #[cfg(feature = "tls")]
@@ -101,6 +103,8 @@ pub struct Client {
     config: Config,
     head_limits: HeadLimits,
     timeout: Duration,
+    observer: Option<StageObserver>,
+    announcement: Option<Announcement>,
     route: Route,
     resolved: Resolved,
     max_redirects: usize,
@@ -146,6 +150,8 @@ impl Client {
             config: Config::new(),
             head_limits: HeadLimits::default(),
             timeout: DEFAULT_TIMEOUT,
+            observer: None,
+            announcement: None,
             route: Route::default(),
             resolved: Resolved::default(),
             max_redirects: 0,
@@ -258,7 +264,7 @@ impl Client {
     /// Dropping the future closes the connection that was being opened.
     pub async fn connect(&self) -> Result<WebSocket, ConnectError> {
         let request = self.request()?;
-        let stage_timer = StageTimer::begin(self.timeout);
+        let stage_timer = self.stage_timer();
         // Boxed, so that the task of a connection does not keep the size of the opening future.
         match Box::pin(self.attempt(request, &stage_timer)).await {
             Err(ConnectError::Handshake(answer)) if self.follows(&answer) => {
@@ -281,7 +287,7 @@ impl Client {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let request = self.request()?;
-        let stage_timer = StageTimer::begin(self.timeout);
+        let stage_timer = self.stage_timer();
         let transport = opening::transport(stream);
         stage_timer.watch(Stage::Handshake, self.open(request, transport)).await
     }

@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::ConnectError;
+use super::{Client, ConnectError};
 use crate::opening::Deadline;
 
 /// The stages of opening a connection, in their order.
@@ -42,15 +43,39 @@ impl fmt::Display for Stage {
     }
 }
 
+/// A function that is called when a stage has succeeded.
+#[derive(Clone)]
+pub(super) struct StageObserver(Arc<dyn Fn(Stage) + Send + Sync>);
+
+impl fmt::Debug for StageObserver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StageObserver")
+    }
+}
+
+impl Client {
+    /// Calls `observer` each time that a stage of opening a connection has succeeded, so that a
+    /// program can measure the stages. With redirects, stages are passed several times.
+    pub fn on_stage(self, observer: impl Fn(Stage) + Send + Sync + 'static) -> Self {
+        Self { observer: Some(StageObserver(Arc::new(observer))), ..self }
+    }
+
+    /// Begins the stages of a connection.
+    pub(super) fn stage_timer(&self) -> StageTimer {
+        StageTimer { observer: self.observer.clone(), ..StageTimer::begin(self.timeout) }
+    }
+}
+
 /// The deadline that all stages share.
 pub(super) struct StageTimer {
     deadline: Deadline,
     after: Duration,
+    observer: Option<StageObserver>,
 }
 
 impl StageTimer {
     pub(super) fn begin(after: Duration) -> Self {
-        Self { deadline: Deadline::after(after), after }
+        Self { deadline: Deadline::after(after), after, observer: None }
     }
 
     pub(super) async fn watch<T>(
@@ -59,6 +84,10 @@ impl StageTimer {
         work: impl Future<Output = Result<T, ConnectError>>,
     ) -> Result<T, ConnectError> {
         let late = Err(ConnectError::TimedOut { stage, after: self.after });
-        self.deadline.watch(work).await.unwrap_or(late)
+        let result = self.deadline.watch(work).await.unwrap_or(late);
+        if let (Ok(_), Some(StageObserver(observer))) = (&result, &self.observer) {
+            observer(stage);
+        }
+        result
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tokio::net::UnixStream;
 
-use super::{Client, ConnectError, Stage, StageTimer};
+use super::{Client, ConnectError, Stage};
 use crate::WebSocket;
 use crate::transport::Transport;
 
@@ -31,7 +31,7 @@ impl Client {
     /// Dropping the future closes the connection that was being opened.
     pub async fn connect_unix(&self, path: impl AsRef<Path>) -> Result<WebSocket, ConnectError> {
         let (request, path) = (self.request()?, path.as_ref());
-        let stage_timer = StageTimer::begin(self.timeout);
+        let stage_timer = self.stage_timer();
         let connected = async {
             UnixStream::connect(path)
                 .await

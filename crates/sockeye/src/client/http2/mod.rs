@@ -74,7 +74,7 @@ impl Client {
     /// Dropping the future closes the connection that was being opened.
     pub async fn connect_http2(&self) -> Result<Http2, ConnectError> {
         let request = self.request()?;
-        let stage_timer = StageTimer::begin(self.timeout);
+        let stage_timer = self.stage_timer();
         let stream = self.dial(request.url(), &stage_timer).await?;
         let transport = self.secure_http2(request, stream.into(), &stage_timer).await?;
         stage_timer.watch(Stage::Http2, Box::pin(self.begin_http2(transport))).await
@@ -93,7 +93,7 @@ impl Client {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         self.request()?;
-        let stage_timer = StageTimer::begin(self.timeout);
+        let stage_timer = self.stage_timer();
         stage_timer
             .watch(Stage::Http2, Box::pin(self.begin_http2(opening::transport(stream))))
             .await
@@ -260,7 +260,7 @@ impl Http2 {
     }
 
     async fn open_request(&self, request: &ClientRequest) -> Result<WebSocket, ConnectError> {
-        let stage_timer = StageTimer::begin(self.client.timeout);
+        let stage_timer = self.client.stage_timer();
         stage_timer.watch(Stage::Handshake, self.start(request)).await
     }
 

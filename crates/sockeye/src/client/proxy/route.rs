@@ -29,8 +29,21 @@ impl Route {
 }
 
 impl Client {
-    /// Returns a stream to the URL's host, through the proxy of the route if there is one.
+    /// Returns a stream to the URL's host, through the proxy of the route if there is one, that
+    /// begins with the PROXY header if the client sends one.
     pub(in crate::client) async fn dial(
+        &self,
+        url: &Url,
+        stage_timer: &StageTimer,
+    ) -> Result<TcpStream, ConnectError> {
+        let mut stream = self.dial_route(url, stage_timer).await?;
+        if let Some(announcement) = self.announcement {
+            announcement.write(&mut stream).await.map_err(ConnectError::Io)?;
+        }
+        Ok(stream)
+    }
+
+    async fn dial_route(
         &self,
         url: &Url,
         stage_timer: &StageTimer,
