@@ -37,6 +37,15 @@ pub(crate) struct ClientArguments {
     #[arg(long, value_name = "PATH", help_heading = "Transport", conflicts_with = "proxy")]
     pub(crate) unix_socket: Option<PathBuf>,
 
+    /// Begin the connection with a PROXY header (version 1), as load balancers do
+    #[arg(long, help_heading = "Transport", conflicts_with = "unix_socket")]
+    pub(super) haproxy_protocol: bool,
+
+    /// The client that the PROXY header names. Default: the own address
+    #[arg(long, value_name = "ADDRESS", help_heading = "Transport")]
+    #[arg(requires = "haproxy_protocol")]
+    pub(super) haproxy_clientip: Option<IpAddr>,
+
     /// Connect to these addresses for a host and port (repeatable)
     #[arg(long, value_name = "HOST:PORT:ADDRESS[,ADDRESS]…", help_heading = "Transport")]
     pub(super) resolve: Vec<Resolve>,

@@ -84,6 +84,11 @@ impl Failure {
         Self::new(FailureKind::Interrupted, message)
     }
 
+    /// Puts the place of the failure, such as the line of a file, before its text.
+    pub(crate) fn within(self, place: &str) -> Self {
+        Self { message: format!("{place}: {}", self.message), ..self }
+    }
+
     /// Adds the status of the response that refused the WebSocket.
     pub(crate) fn with_http_status(self, status: StatusCode) -> Self {
         Self { http_status: Some(status), ..self }

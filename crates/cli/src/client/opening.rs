@@ -45,6 +45,11 @@ pub(crate) fn client(url: &str, arguments: &ClientArguments) -> Result<Client, F
         let addresses = addresses.map(|address| SocketAddr::new(*address, resolve.port));
         client = client.resolve(&resolve.host, resolve.port, addresses);
     }
+    if arguments.haproxy_protocol {
+        // The port of another client is not known; servers take 0 for that.
+        let other = arguments.haproxy_clientip.map(|address| SocketAddr::new(address, 0));
+        client = client.proxy_header(other);
+    }
     if let Some(file) = &arguments.cacert {
         client = client.root_certificates(tls::read(file)?);
     }

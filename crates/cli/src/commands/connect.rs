@@ -4,9 +4,10 @@
 //!  arguments ─► opening ─► session ─► output (terminal, or messages framed for a pipe)
 //!                            ▲   └──► recorder (ndjson)
 //!  terminal or framing ─► input thread ─► sending task
+//!  script ─► execution ─► session
 //! ```
 
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use sockeye::CloseCode;
@@ -17,6 +18,7 @@ use tokio::sync::mpsc;
 use self::output::Output;
 use self::prompt::CloseOnDrop;
 use self::recorder::Recorder;
+use self::script::{Execution, Script};
 use self::session::Session;
 use self::source::Source;
 use self::statistics::Statistics;
@@ -27,6 +29,7 @@ use crate::runtime;
 pub(crate) use self::arguments::Connect;
 
 mod arguments;
+mod condition;
 mod failure;
 mod framing;
 mod input;
@@ -34,6 +37,7 @@ mod opening;
 mod output;
 mod prompt;
 mod recorder;
+mod script;
 mod sending;
 mod session;
 mod slash;
@@ -60,7 +64,7 @@ pub(crate) fn run(options: &Connect) -> anyhow::Result<()> {
 
 /// Runs the session until it ends by itself, by Ctrl-C or by `--timeout`.
 async fn until_stopped(options: &Connect) -> Result<(), Failure> {
-    let statistics = Mutex::new(Statistics::start());
+    let statistics = Arc::new(Mutex::new(Statistics::start()));
     // The sender of the open connection, for a closing handshake when the session is stopped.
     let opened = OnceLock::new();
     let mut session = Box::pin(connect(options, &statistics, &opened));
@@ -91,7 +95,8 @@ async fn until_stopped(options: &Connect) -> Result<(), Failure> {
     };
     drop(session);
     if let Some(format) = &options.write_out {
-        let text = statistics.lock().map_err(|_| Failure::poisoned())?.format(format);
+        let exit_code = result.as_ref().err().map_or(0, Failure::exit_code);
+        let text = statistics.lock().map_err(|_| Failure::poisoned())?.format(format, exit_code);
         let mut stdout = tokio::io::stdout();
         let written = stdout.write_all(text.as_bytes()).await;
         written.and(stdout.flush().await).map_err(|error| Failure::output(&error))?;
@@ -101,13 +106,20 @@ async fn until_stopped(options: &Connect) -> Result<(), Failure> {
 
 async fn connect(
     options: &Connect,
-    statistics: &Mutex<Statistics>,
+    statistics: &Arc<Mutex<Statistics>>,
     opened: &OnceLock<Sender>,
 ) -> Result<(), Failure> {
     // Files and arguments are checked before anything is sent.
+    let script = options.script.as_deref().map(|file| Script::read(file, &options.variable));
+    let script = script.transpose()?;
     let recorder = Recorder::create(options.record.as_deref())?;
     let source = Source::of(options)?;
-    let client = opening::client(options)?;
+    let observed = Arc::clone(statistics);
+    let client = opening::client(options)?.on_stage(move |stage| {
+        if let Ok(mut statistics) = observed.lock() {
+            statistics.pass(stage);
+        }
+    });
     let begun = Instant::now();
     let opened_connection = opening::open(&client, options).await;
     {
@@ -120,8 +132,14 @@ async fn connect(
     }
     let (websocket, _http2) = opened_connection?.into_parts();
     let subprotocol = websocket.subprotocol().map(str::to_owned);
+    statistics.lock().map_err(|_| Failure::poisoned())?.peer = websocket.peer_addr();
     let (sender, receiver) = websocket.split();
     let _ = opened.set(sender.clone());
+    if let Some(script) = &script {
+        let output = Output::new(options, None);
+        let session = Session { options, sender, receiver, output, recorder, statistics };
+        return Execution::new(script, session).run().await;
+    }
     let (inputs, queue) = mpsc::channel(INPUT_QUEUE);
     let prompt = source.start(options, inputs)?;
     let _closing = prompt.clone().map(CloseOnDrop);

@@ -189,3 +189,42 @@ fn http2_tls_and_unix_sockets_carry_a_connection() {
     accepted.join().unwrap();
     std::fs::remove_file(path).unwrap();
 }
+
+#[test]
+fn a_proxy_header_names_the_client_before_the_request() {
+    for (arguments, source) in
+        [(&[][..], "127.0.0.1"), (&["--haproxy-clientip", "192.0.2.7"], "192.0.2.7")]
+    {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, peer) = listener.accept().unwrap();
+            let head = read_head(&mut stream);
+            let (line, head) = head.split_once("\r\n").unwrap();
+            stream.write_all(switching(head).as_bytes()).unwrap();
+            stream.write_all(b"\x88\x02\x03\xe8").unwrap();
+            stream.read_to_end(&mut Vec::new()).unwrap();
+            (line.to_owned(), peer.port())
+        });
+        let url = format!("ws://{address}/");
+        ended_with(0, &run_with(b"", &[&[url.as_str(), "--haproxy-protocol"], arguments].concat()));
+        let (line, port) = server.join().unwrap();
+        let port = if arguments.is_empty() { port } else { 0 };
+        let expected = format!("PROXY TCP4 {source} 127.0.0.1 {port} {}", address.port());
+        assert_eq!(line, expected);
+    }
+}
+
+#[test]
+fn stages_have_their_times_in_order() {
+    let server = program::Server::start(&["--self-signed"]);
+    let url = server.url.replacen("https", "wss", 1).replace("127.0.0.1", "localhost") + "echo";
+    let format = "%{time_namelookup} %{time_connect} %{time_appconnect} %{time_handshake} \
+        %{time_first_message} %{time_total} %{remote_ip} %{exitcode}";
+    let arguments = ["-k", "-d", "hi", "-n", "1", "--frame", "nul", "-w", format, url.as_str()];
+    let (stdout, _) = ended_with(0, &run_with(b"", &arguments));
+    let values: Vec<_> = stdout.trim_start_matches("hi\0").split_whitespace().collect();
+    let times: Vec<f64> = values[..6].iter().map(|time| time.parse().unwrap()).collect();
+    assert!(times[0] > 0.0 && times.is_sorted(), "{stdout}");
+    assert_eq!(values[6..], ["127.0.0.1", "0"]);
+}

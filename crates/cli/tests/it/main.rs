@@ -26,6 +26,7 @@ mod completions_and_manuals_are_generated;
 mod connect_has_an_exit_code_for_each_end;
 mod connect_joins_pipes;
 mod connect_on_a_terminal;
+mod connect_runs_scripts;
 mod connect_to_foreign_servers;
 mod ctrl_c_closes_websockets_with_1001;
 mod ctrl_c_never_hangs;

@@ -6,9 +6,10 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
-use regex::bytes::Regex;
 
+use super::condition::Condition;
 use super::framing::Framing;
+use super::script;
 use crate::client::ClientArguments;
 use crate::units;
 
@@ -21,6 +22,7 @@ Examples:
   echo hello | sockeye connect ws://localhost:8080/echo
   sockeye connect ws://localhost:8080/echo -d ping --expect pong --timeout 5s
   sockeye connect ws://localhost:8080/feed --frame ndjson -n 100 > feed.ndjson
+  sockeye connect ws://localhost:8080/echo --script login.ws --variable user=ada
 
 On a terminal, each line is a message, pasted lines are one message, and Ctrl-D closes. With --slash,
 a line that begins with / is a command: /ping, /close [CODE [REASON]], /binary TEXT|@FILE, /quit.
@@ -45,7 +47,7 @@ Exit codes:
   8    the connection ended without a closing handshake
   9    the server closed with a code other than 1000 and 1001
   10   --timeout or --connect-timeout expired
-  11   the connection ended before -n or --expect was fulfilled
+  11   the connection ended before -n or --expect was fulfilled, or a step of --script failed
   130  Ctrl-C")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Connect {
@@ -101,6 +103,17 @@ pub(crate) struct Connect {
     #[arg(long, value_name = "FILE", help_heading = "Messages", conflicts_with = "data")]
     pub(super) replay: Option<PathBuf>,
 
+    /// Run the steps of a file, such as send and expect, in place of standard input; - for standard
+    /// input. See docs/connect.md
+    #[arg(long, value_name = "FILE", help_heading = "Messages")]
+    #[arg(conflicts_with_all = ["data", "replay", "count", "expect", "on_eof", "slash"])]
+    pub(super) script: Option<PathBuf>,
+
+    /// The value of {{NAME}} in the script (repeatable)
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Messages", requires = "script")]
+    #[arg(value_parser = variable)]
+    pub(super) variable: Vec<(String, String)>,
+
     /// Write received text to a terminal as it is: it can control the terminal
     #[arg(long, help_heading = "Messages")]
     pub(super) no_escape: bool,
@@ -114,9 +127,11 @@ pub(crate) struct Connect {
     #[arg(help_heading = "End")]
     pub(super) count: Option<usize>,
 
-    /// End at the first received message that matches
-    #[arg(long, value_name = "REGEX", help_heading = "End")]
-    pub(super) expect: Option<Regex>,
+    /// End at the first received message that matches. A condition on JSON begins with $. or $[,
+    /// such as '$.type == "pong"', any other is a regular expression
+    #[arg(long, value_name = "REGEX|JSONPATH", help_heading = "End")]
+    #[arg(value_parser = Condition::parse_flag)]
+    pub(super) expect: Option<Condition>,
 
     /// At the end of the input: wait[=DURATION] closes after that silence, and after 30 s at most;
     /// close closes at once; stay leaves the connection open. Default: wait=1s, or stay with -n or
@@ -133,8 +148,11 @@ pub(crate) struct Connect {
     pub(super) write_out: Option<String>,
 }
 
-const WRITE_OUT_HELP: &str = "Print a text at the end, with %{http_code}, %{time_handshake}, \
-    %{time_total}, %{num_sent}, %{num_received}, %{size_sent}, %{size_received} and %{close_code}";
+const WRITE_OUT_HELP: &str = "Print a text at the end, with %{http_code}, %{exitcode}, \
+    %{close_code}, %{remote_ip}, %{remote_port}, the seconds from the start to the end of each \
+    stage, %{time_namelookup}, %{time_connect}, %{time_appconnect} (TLS), %{time_handshake}, \
+    %{time_first_message} and %{time_total}, and %{num_sent}, %{num_received}, %{size_sent} and \
+    %{size_received}";
 
 /// The action at the end of the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,6 +189,13 @@ impl Connect {
         let awaits = self.count.is_some() || self.expect.is_some();
         let default = if awaits { OnEof::Stay } else { OnEof::Wait(DEFAULT_SILENCE) };
         self.on_eof.unwrap_or(default)
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if script::is_name(name) => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE, with a name of letters, digits, _ and -".to_owned()),
     }
 }
 

@@ -35,6 +35,11 @@ impl Failure {
         Self::new(FailureKind::Expectation, message)
     }
 
+    /// An expectation of a script is not met.
+    pub(super) fn unmet(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Expectation, message)
+    }
+
     /// The server closed the connection with a code that reports a failure.
     pub(super) fn closed(frame: &CloseFrame) -> Self {
         Self::new(FailureKind::Closed, format!("the server closed the connection: {frame}"))

@@ -71,7 +71,8 @@ pub(super) fn start(
     session
 }
 
-async fn send(
+/// Sends a message, in fragments of this size if it is longer.
+pub(super) async fn send(
     sender: &Sender,
     message: &Message,
     fragment: Option<NonZeroUsize>,

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use sockeye::split::{Receiver, Sender};
-use sockeye::{CloseCode, Message};
+use sockeye::{CloseCode, CloseFrame, Message};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -29,7 +29,7 @@ pub(super) struct Session<'a> {
 }
 
 /// The reason for which this side closes.
-enum Ending {
+pub(super) enum Ending {
     /// The input has ended.
     Input(CloseCode),
     /// Everything expected has arrived: later messages are not shown.
@@ -92,7 +92,7 @@ impl Session<'_> {
     }
 
     /// Shows and counts a message. Returns the end of the session that follows.
-    async fn receive(
+    pub(super) async fn receive(
         &mut self,
         message: &Message,
         opened_at: std::time::Instant,
@@ -107,17 +107,21 @@ impl Session<'_> {
             let Ok(mut statistics) = self.statistics.lock() else {
                 return Some(Ending::Failed(Failure::poisoned()));
             };
-            statistics.received.add(message.len());
+            statistics.receive(message.len());
             statistics.received.messages
         };
         let counted = self.options.count.is_some_and(|count| received >= count as u64);
         let expected = self.options.expect.as_ref();
-        let matched = expected.is_some_and(|regex| regex.is_match(message.as_bytes()));
+        let matched = expected.is_some_and(|condition| condition.holds(message.as_ref()));
         (counted || matched).then_some(Ending::Enough)
     }
 
     /// Handles an event of the input. Returns the end of the session that follows.
-    async fn handle(&mut self, event: Event, opened_at: std::time::Instant) -> Option<Ending> {
+    pub(super) async fn handle(
+        &mut self,
+        event: Event,
+        opened_at: std::time::Instant,
+    ) -> Option<Ending> {
         let handled = match event {
             Event::Sent(message) => {
                 if let Ok(mut statistics) = self.statistics.lock() {
@@ -154,14 +158,7 @@ impl Session<'_> {
     ) -> Result<(), Failure> {
         let frame = self.receiver.close_frame().cloned();
         let code = frame.as_ref().map_or(CloseCode::NO_STATUS_RCVD, |frame| frame.code);
-        let received = {
-            let mut statistics = self.statistics.lock().map_err(|_| Failure::poisoned())?;
-            statistics.close_code = Some(code);
-            statistics.received.messages
-        };
-        if let Some(frame) = &frame {
-            self.recorder.write(|| Record::of_close(opened_at, frame))?;
-        }
+        self.record_close(frame.as_ref(), opened_at)?;
         let own_code = match ending {
             Some(Ending::Enough) => return Ok(()),
             Some(Ending::Failed(failure)) => return Err(failure),
@@ -175,9 +172,24 @@ impl Session<'_> {
             }
         }
         if self.options.count.is_some() || self.options.expect.is_some() {
-            return Err(Failure::expectation(received));
+            let statistics = self.statistics.lock().map_err(|_| Failure::poisoned())?;
+            return Err(Failure::expectation(statistics.received.messages));
         }
         Ok(())
+    }
+
+    /// Records the end of the closing handshake, with the frame of the server if it had one.
+    pub(super) fn record_close(
+        &mut self,
+        frame: Option<&CloseFrame>,
+        opened_at: std::time::Instant,
+    ) -> Result<(), Failure> {
+        let code = frame.map_or(CloseCode::NO_STATUS_RCVD, |frame| frame.code);
+        self.statistics.lock().map_err(|_| Failure::poisoned())?.close_code = Some(code);
+        match frame {
+            Some(frame) => self.recorder.write(|| Record::of_close(opened_at, frame)),
+            None => Ok(()),
+        }
     }
 }
 
