@@ -151,18 +151,27 @@ impl<'a> Reader<'a> {
     /// Reads the next field; `None` at the end.
     #[inline]
     pub(crate) fn field(&mut self) -> Result<Option<WireField>, WireError> {
-        if self.pos >= self.bytes.len() {
-            return Ok(None);
-        }
         let start = self.pos;
-        let (number, wire_type) = self.tag()?;
-        if wire_type == END_GROUP {
-            return Err(WireError {
-                problem: WireProblem::UnmatchedEndGroup(number),
-                offset: start,
-            });
-        }
-        self.value(number, wire_type, start, 0).map(Some)
+        let (number, wire_type) = match self.bytes.get(start) {
+            None => return Ok(None),
+            // A tag of one byte, whose number is not 0.
+            Some(&tag @ 0x08..0x80) => {
+                self.pos += 1;
+                (u32::from(tag >> 3), tag & 7)
+            }
+            Some(_) => self.tag()?,
+        };
+        // Most fields are of these two.
+        let (wire_type, value) = match wire_type {
+            0 => (WireType::Varint, self.varint(10)?),
+            2 => (WireType::Len, self.length_delimited()?.pack()),
+            END_GROUP => {
+                let problem = WireProblem::UnmatchedEndGroup(number);
+                return Err(WireError { problem, offset: start });
+            }
+            _ => return self.value(number, wire_type, start, 0).map(Some),
+        };
+        Ok(Some(WireField { number, wire_type, start, value }))
     }
 
     /// Reads a varint; `None` at the end.
@@ -186,7 +195,6 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a tag: a field number that is not 0, and the bits of a wire type.
-    #[inline]
     fn tag(&mut self) -> Result<(u32, u8), WireError> {
         let start = self.pos;
         let tag = self.varint(5)?;
@@ -243,7 +251,6 @@ impl<'a> Reader<'a> {
         Ok(u64::from_le_bytes(*bytes))
     }
 
-    #[inline]
     fn value(
         &mut self,
         number: u32,
@@ -316,6 +323,7 @@ pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Appends the length of a value and the value.
+#[inline]
 pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);

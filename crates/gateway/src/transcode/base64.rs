@@ -28,16 +28,19 @@ pub(super) fn decode(text: &[u8], out: &mut Vec<u8>) -> bool {
     if digits.len() % 4 == 1 {
         return false;
     }
-    out.reserve(digits.len() / 4 * 3 + 2);
-    let mut groups = digits.chunks_exact(4);
-    for group in &mut groups {
-        let [a, b, c, d] = [0, 1, 2, 3].map(|at| DIGITS[group[at] as usize]);
-        if a | b | c | d >= 64 {
-            return false;
-        }
-        out.extend_from_slice(&[a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d]);
+    let (groups, rest) = digits.as_chunks::<4>();
+    let start = out.len();
+    out.resize(start + groups.len() * 3, 0);
+    let mut all = 0;
+    for (group, bytes) in groups.iter().zip(out[start..].as_chunks_mut::<3>().0) {
+        let [a, b, c, d] = group.map(|digit| DIGITS[digit as usize]);
+        *bytes = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
+        all |= a | b | c | d;
     }
-    match *groups.remainder() {
+    if all >= 64 {
+        return false;
+    }
+    match *rest {
         [a, b] => {
             let [a, b] = [a, b].map(|digit| DIGITS[digit as usize]);
             out.push(a << 2 | b >> 4);
@@ -55,18 +58,13 @@ pub(super) fn decode(text: &[u8], out: &mut Vec<u8>) -> bool {
 /// Appends `bytes` in the standard alphabet, with padding.
 pub(super) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
     let digit = |value: u8| ALPHABET[usize::from(value & 63)];
-    out.reserve(bytes.len().div_ceil(3) * 4);
-    let mut groups = bytes.chunks_exact(3);
-    for group in &mut groups {
-        let [a, b, c] = [group[0], group[1], group[2]];
-        out.extend_from_slice(&[
-            digit(a >> 2),
-            digit(a << 4 | b >> 4),
-            digit(b << 2 | c >> 6),
-            digit(c),
-        ]);
+    let (groups, rest) = bytes.as_chunks::<3>();
+    let start = out.len();
+    out.resize(start + groups.len() * 4, 0);
+    for (&[a, b, c], text) in groups.iter().zip(out[start..].as_chunks_mut::<4>().0) {
+        *text = [digit(a >> 2), digit(a << 4 | b >> 4), digit(b << 2 | c >> 6), digit(c)];
     }
-    match *groups.remainder() {
+    match *rest {
         [a] => out.extend_from_slice(&[digit(a >> 2), digit(a << 4), b'=', b'=']),
         [a, b] => {
             out.extend_from_slice(&[digit(a >> 2), digit(a << 4 | b >> 4), digit(b << 2), b'=']);

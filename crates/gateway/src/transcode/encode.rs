@@ -6,8 +6,8 @@ use crate::protobuf::{WireType, close_len, open_len, put_tag, put_varint};
 /// Appends a scalar without its tag.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "kinds of four bytes have 32 bits")]
-pub(super) fn put_scalar(out: &mut Vec<u8>, kind: Kind, value: u64) {
-    match wire_type(kind) {
+pub(super) fn put_scalar(out: &mut Vec<u8>, wire_type: WireType, value: u64) {
+    match wire_type {
         WireType::Fixed64 => out.extend_from_slice(&value.to_le_bytes()),
         WireType::Fixed32 => out.extend_from_slice(&(value as u32).to_le_bytes()),
         _ => put_varint(out, value),
@@ -37,7 +37,7 @@ pub(super) fn open_message(out: &mut Vec<u8>, field: &FieldTable) -> usize {
         put_varint(out, u64::from(field.number));
         put_tag(out, MESSAGE, WireType::Len);
     } else {
-        out.extend_from_slice(field.tag());
+        field.put_tag(out);
     }
     open_len(out)
 }

@@ -73,20 +73,22 @@ fn known(
     }
     let Some(place) = table.by_number(field.number) else { return Ok(None) };
     let known = &table.fields[place];
-    let admitted = known.accepts(field.wire_type)
-        && match known.kind {
-            Kind::Enum(id) if field.wire_type == WireType::Varint => {
-                tables.enumeration(id).admits(enum_number(field.value))
+    if !known.accepts(field.wire_type) {
+        return Ok(None);
+    }
+    let (mut value, mut admitted) = (field.value, true);
+    match field.wire_type {
+        WireType::Varint => {
+            if let Kind::Enum(id) = known.kind {
+                admitted = tables.enumeration(id).admits(enum_number(value));
             }
-            Kind::Message(_) if known.cardinality == Cardinality::Map => {
-                admits_entry(tables, known, wire, field.span())?
-            }
-            _ => true,
-        };
-    let value = match field.wire_type {
-        WireType::Varint => normal(known.kind, field.value),
-        _ => field.value,
-    };
+            value = normal(known.kind, value);
+        }
+        WireType::Len if known.cardinality == Cardinality::Map => {
+            admitted = admits_entry(tables, known, wire, field.span())?;
+        }
+        _ => {}
+    }
     Ok(admitted.then_some((place_of(place), field.wire_type, value)))
 }
 

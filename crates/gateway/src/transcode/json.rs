@@ -1,7 +1,9 @@
 use std::borrow::Cow;
 
+use super::decimal::Decimal;
 use super::error::{Problem, Result, TranscodeError};
 use super::number;
+use super::short_text::ShortText;
 use super::text::plain_length;
 
 /// A strict reader of JSON (RFC 8259), which a caller pulls through the text.
@@ -122,8 +124,8 @@ impl<'a> JsonReader<'a> {
 
     /// Reads a key and its colon if they are written as `key`; else returns false without moving.
     #[inline]
-    pub(super) fn take_key(&mut self, key: &[u8]) -> bool {
-        let found = self.text.as_bytes()[self.pos..].starts_with(key);
+    pub(super) fn take_key(&mut self, key: &ShortText) -> bool {
+        let found = key.begins(&self.text.as_bytes()[self.pos..]);
         self.pos += if found { key.len() } else { 0 };
         found
     }
@@ -205,44 +207,43 @@ impl<'a> JsonReader<'a> {
         }
     }
 
-    /// Reads a whole number of at most 18 digits, without a fraction or an exponent; `None`,
+    /// Reads a number with few digits and without an exponent, in quotation marks or not; `None`,
     /// without moving, if something else comes.
     #[inline]
-    pub(super) fn small_integer(&mut self) -> Option<number::Integer> {
-        self.peek();
-        let bytes = &self.text.as_bytes()[self.pos..];
-        let negative = bytes.first() == Some(&b'-');
-        let digits = &bytes[usize::from(negative)..];
-        let mut magnitude = 0;
-        let mut count = 0;
-        while let Some(&byte @ b'0'..=b'9') = digits.get(count) {
-            if count == 18 {
-                return None;
-            }
-            magnitude = magnitude * 10 + u64::from(byte - b'0');
-            count += 1;
-        }
-        let fraction = matches!(digits.get(count), Some(b'.' | b'e' | b'E'));
-        let leading_zero = count > 1 && digits[0] == b'0';
-        if count == 0 || fraction || leading_zero {
+    pub(super) fn decimal(&mut self) -> Option<Decimal> {
+        let quoted = self.peek() == b'"';
+        let start = self.pos + usize::from(quoted);
+        let decimal = Decimal::read(&self.text.as_bytes()[start..])?;
+        let end = start + decimal.length;
+        if quoted && self.text.as_bytes().get(end) != Some(&b'"') {
             return None;
         }
-        self.pos += usize::from(negative) + count;
-        Some(number::Integer { negative, magnitude })
+        self.pos = end + usize::from(quoted);
+        Some(decimal)
     }
 
-    /// Reads a string.
+    /// Reads a string without escapes; `None`, without moving, if it has some.
     #[inline]
-    pub(super) fn string(&mut self, expected: &'static str) -> Result<Cow<'a, str>> {
+    pub(super) fn plain_string(&mut self, expected: &'static str) -> Result<Option<&'a str>> {
         if self.peek() != b'"' {
             return Err(self.other_type(expected));
         }
         let start = self.pos + 1;
         let end = start + plain_length(&self.text.as_bytes()[start..]);
-        if self.text.as_bytes().get(end) == Some(&b'"') {
-            self.pos = end + 1;
-            return Ok(Cow::Borrowed(&self.text[start..end]));
+        if self.text.as_bytes().get(end) != Some(&b'"') {
+            return Ok(None);
         }
+        self.pos = end + 1;
+        Ok(Some(&self.text[start..end]))
+    }
+
+    /// Reads a string.
+    #[inline]
+    pub(super) fn string(&mut self, expected: &'static str) -> Result<Cow<'a, str>> {
+        if let Some(text) = self.plain_string(expected)? {
+            return Ok(Cow::Borrowed(text));
+        }
+        let start = self.pos + 1;
         let mut decoded = Vec::new();
         self.string_into(&mut decoded)?;
         match String::from_utf8(decoded) {

@@ -46,7 +46,7 @@ pub fn put_mask(tables: &Tables, path: &FieldPath, paths: &[String], out: &mut V
     const PATHS: u32 = 1;
 
     let opened = path.open(tables, out);
-    out.extend_from_slice(path.field(tables).tag());
+    path.field(tables).put_tag(out);
     let start = open_len(out);
     for path in paths {
         put_tag(out, PATHS, WireType::Len);

@@ -38,6 +38,7 @@
 //! input, times the depth for nested groups. After an error the output is what it was before.
 
 mod base64;
+mod decimal;
 mod encode;
 mod entries;
 mod error;
@@ -51,6 +52,7 @@ mod path;
 mod print;
 mod rewrite;
 mod schema;
+mod short_text;
 mod tables;
 mod text;
 mod time;

@@ -79,15 +79,21 @@ pub(super) fn integer(text: &str) -> Option<Integer> {
 }
 
 impl Integer {
+    #[inline]
     fn as_i64(self) -> Option<i64> {
-        let value = i128::from(self.magnitude);
-        i64::try_from(if self.negative { -value } else { value }).ok()
+        if self.negative {
+            0_i64.checked_sub_unsigned(self.magnitude)
+        } else {
+            self.magnitude.try_into().ok()
+        }
     }
 
+    #[inline]
     fn as_u64(self) -> Option<u64> {
         (!self.negative || self.magnitude == 0).then_some(self.magnitude)
     }
 
+    #[inline]
     pub(super) fn as_i32(self) -> Option<i32> {
         self.as_i64().and_then(|value| i32::try_from(value).ok())
     }
@@ -145,29 +151,6 @@ pub(super) fn float(text: &str) -> Option<u64> {
     Some(u64::from(value.to_bits()))
 }
 
-/// Appends a decimal number.
-pub(super) fn put_unsigned(out: &mut Vec<u8>, mut value: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (value % 10) as u8;
-        value /= 10;
-        if value == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
-}
-
-/// Appends a decimal number.
-pub(super) fn put_signed(out: &mut Vec<u8>, value: i64) {
-    if value < 0 {
-        out.push(b'-');
-    }
-    put_unsigned(out, value.unsigned_abs());
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,16 +205,5 @@ mod tests {
         assert_eq!(double("-0.0"), Some(1 << 63));
         assert_eq!(double("inf"), None);
         assert_eq!(double("-Infinity"), Some(f64::NEG_INFINITY.to_bits()));
-    }
-
-    #[test]
-    fn decimal_numbers_are_printed_at_both_ends() {
-        let mut out = Vec::new();
-        put_signed(&mut out, i64::MIN);
-        out.push(b' ');
-        put_unsigned(&mut out, u64::MAX);
-        out.push(b' ');
-        put_signed(&mut out, 0);
-        assert_eq!(out, b"-9223372036854775808 18446744073709551615 0");
     }
 }

@@ -108,7 +108,7 @@ impl FieldPath {
     pub(crate) fn put_message(&self, tables: &Tables, message: &[u8], out: &mut Vec<u8>) {
         let opened = self.open(tables, out);
         let field = self.field(tables);
-        out.extend_from_slice(field.tag());
+        field.put_tag(out);
         match field.kind {
             Kind::Group(_) => {
                 out.extend_from_slice(message);
@@ -158,7 +158,7 @@ impl FieldPath {
         let mut starts = Vec::new();
         for step in &self.steps[..self.steps.len() - 1] {
             let field = &tables.message(step.message).fields[step.field];
-            out.extend_from_slice(field.tag());
+            field.put_tag(out);
             starts.push(if let Kind::Group(_) = field.kind { out.len() } else { open_len(out) });
         }
         starts

@@ -1,7 +1,7 @@
 use super::encode::{close_message, has_length, open_message, put_group_end, put_scalar};
 use super::entries::{Entry, Packed, collect, enum_number, is_zero, merged, run};
 use super::error::{Problem, Result, TranscodeError};
-use super::tables::{FieldTable, Tables, wire_type};
+use super::tables::{FieldTable, Tables};
 use super::text::utf8;
 use crate::descriptor::{Cardinality, Kind, MessageId};
 use crate::protobuf::{Span, WireType, close_len, open_len, put_bytes, put_tag, put_varint};
@@ -107,7 +107,7 @@ impl<'t> Rewriter<'t, '_> {
         let begin = self.out.len();
         let mut start = 0;
         if field.packed {
-            self.out.extend_from_slice(field.tag());
+            field.put_tag(self.out);
             start = open_len(self.out);
         }
         for place in at..stop {
@@ -141,9 +141,9 @@ impl<'t> Rewriter<'t, '_> {
             return;
         }
         if !field.packed {
-            self.out.extend_from_slice(field.tag());
+            field.put_tag(self.out);
         }
-        put_scalar(self.out, field.kind, value);
+        put_scalar(self.out, field.wire_type, value);
     }
 
     fn value(&mut self, wire: &[u8], field: &'t FieldTable, value: u64, depth: u32) -> Result<()> {
@@ -157,12 +157,12 @@ impl<'t> Rewriter<'t, '_> {
                 if field.kind == Kind::String && field.utf8 {
                     utf8(bytes, span.start)?;
                 }
-                self.out.extend_from_slice(field.tag());
+                field.put_tag(self.out);
                 put_bytes(self.out, bytes);
             }
-            kind => {
-                put_tag(self.out, field.number, wire_type(kind));
-                put_scalar(self.out, kind, value);
+            _ => {
+                put_tag(self.out, field.number, field.wire_type);
+                put_scalar(self.out, field.wire_type, value);
             }
         }
         Ok(())
@@ -178,7 +178,7 @@ impl<'t> Rewriter<'t, '_> {
         depth: u32,
     ) -> Result<()> {
         if let Kind::Group(_) = field.kind {
-            self.out.extend_from_slice(field.tag());
+            field.put_tag(self.out);
             self.message(wire, span, id, depth + 1)?;
             put_group_end(self.out, field.number);
         } else {

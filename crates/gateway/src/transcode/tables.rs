@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::names::Names;
+use super::short_text::ShortText;
 use super::text::put_json_string;
 use crate::descriptor::{
     Cardinality, DescriptorError, DescriptorProblem, EnumId, Field, Kind, Message, MessageId, Pool,
@@ -51,6 +52,8 @@ pub(super) struct FieldTable {
     pub(super) number: u32,
     pub(super) kind: Kind,
     pub(super) cardinality: Cardinality,
+    /// The encoding of one value.
+    pub(super) wire_type: WireType,
     pub(super) presence: bool,
     pub(super) packed: bool,
     pub(super) utf8: bool,
@@ -65,9 +68,10 @@ pub(super) struct FieldTable {
     pub(super) name: Box<str>,
     pub(super) json_name: Box<str>,
     /// The names as JSON strings, with a colon.
-    pub(super) key: Box<[u8]>,
-    pub(super) json_key: Box<[u8]>,
-    tag: [u8; 5],
+    pub(super) key: ShortText,
+    pub(super) json_key: ShortText,
+    /// The tag with which the field is written, then zeros.
+    tag: [u8; 8],
     tag_length: usize,
 }
 
@@ -217,17 +221,19 @@ impl FieldTable {
             let mut key = Vec::new();
             put_json_string(name, &mut key);
             key.push(b':');
-            key.into_boxed_slice()
+            ShortText::new(&key)
         };
-        let wire_type = if field.packed { WireType::Len } else { wire_type(field.kind) };
+        let wire_type = wire_type(field.kind);
         let mut bytes = Vec::new();
-        put_tag(&mut bytes, field.number, wire_type);
-        let mut tag = [0; 5];
+        let written = if field.packed { WireType::Len } else { wire_type };
+        put_tag(&mut bytes, field.number, written);
+        let mut tag = [0; 8];
         tag[..bytes.len()].copy_from_slice(&bytes);
         Self {
             number: field.number,
             kind: field.kind,
             cardinality: field.cardinality,
+            wire_type,
             presence: field.presence,
             packed: field.packed,
             utf8: field.utf8,
@@ -248,20 +254,22 @@ impl FieldTable {
         }
     }
 
-    /// The tag with which the field is written.
+    /// Appends the tag with which the field is written.
     #[inline]
-    pub(super) fn tag(&self) -> &[u8] {
-        &self.tag[..self.tag_length]
+    pub(super) fn put_tag(&self, out: &mut Vec<u8>) {
+        let end = out.len() + self.tag_length;
+        // All bytes of the array: their number is fixed, which makes the copy one instruction.
+        out.extend_from_slice(&self.tag);
+        out.truncate(end);
     }
 
     /// True if a value on the wire can be of this field.
     #[inline]
     pub(super) fn accepts(&self, wire_type: WireType) -> bool {
-        let own = self::wire_type(self.kind);
-        own == wire_type
+        self.wire_type == wire_type
             || (wire_type == WireType::Len
                 && self.cardinality == Cardinality::Repeated
-                && own != WireType::Group)
+                && self.wire_type != WireType::Group)
     }
 
     /// The message of its values.

@@ -25,6 +25,29 @@ pub(super) fn plain_length(bytes: &[u8]) -> usize {
     at + rest.iter().take_while(|&&byte| byte >= 0x20 && byte != b'"' && byte != b'\\').count()
 }
 
+/// Returns true if all bytes are characters of ASCII that a JSON string can have as they are.
+#[inline]
+pub(super) fn is_plain_ascii(bytes: &[u8]) -> bool {
+    // The high bit of a byte is set if the byte or one before it is another one.
+    let special = |word: u64| {
+        let quote = word ^ (ONES * u64::from(b'"'));
+        let backslash = word ^ (ONES * u64::from(b'\\'));
+        let control = word.wrapping_sub(ONES * 0x20);
+        word | control | quote.wrapping_sub(ONES) | backslash.wrapping_sub(ONES)
+    };
+    let (words, rest) = bytes.as_chunks::<8>();
+    let all = words.iter().fold(0, |all, word| all | special(u64::from_le_bytes(*word)));
+    // The last bytes, with some of those before them.
+    let last = match (bytes.last_chunk::<8>(), rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
+        (Some(last), ..) => u64::from_le_bytes(*last),
+        (_, Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+        }
+        _ => rest.iter().fold(ONES * u64::from(b' '), |word, byte| word << 8 | u64::from(*byte)),
+    };
+    (all | special(last)) & HIGH == 0
+}
+
 /// Appends a JSON string with its quotation marks.
 #[inline]
 pub(super) fn put_json_string(text: &str, out: &mut Vec<u8>) {
@@ -85,6 +108,23 @@ mod tests {
             assert_eq!(plain_length(&vec![0xff; length]), length);
         }
         assert_eq!(plain_length(b"!#[]~\x80\xa2\xdc"), 8);
+    }
+
+    #[test]
+    fn other_bytes_than_plain_ascii_are_found_wherever_they_are() {
+        for length in 0..40 {
+            for plain in [b' ', b'!', b'#', b'[', b']', b'a', 0x7f] {
+                let mut bytes = vec![plain; length];
+                assert!(is_plain_ascii(&bytes));
+                for at in 0..length {
+                    for special in [b'"', b'\\', 0, 1, 0x1f, b'\n', 0x80, 0xa2, 0xdc, 0xff] {
+                        bytes[at] = special;
+                        assert!(!is_plain_ascii(&bytes), "{special} at {at} of {length}");
+                    }
+                    bytes[at] = plain;
+                }
+            }
+        }
     }
 
     #[test]

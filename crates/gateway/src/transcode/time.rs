@@ -1,4 +1,4 @@
-use super::number::{put_signed, put_unsigned};
+use super::decimal::{put_signed, put_unsigned};
 
 /// Seconds and nanoseconds of a `Timestamp` or a `Duration`.
 pub(super) type Time = (i64, i32);

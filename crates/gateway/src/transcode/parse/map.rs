@@ -43,14 +43,14 @@ impl<'t> Parser<'_, 't, '_> {
         depth: u32,
     ) -> Result<()> {
         let begin = self.out.len();
-        self.out.extend_from_slice(field.tag());
+        field.put_tag(self.out);
         let start = open_len(self.out);
-        self.out.extend_from_slice(key_field.tag());
+        key_field.put_tag(self.out);
         if key_field.kind == Kind::String {
             put_bytes(self.out, key.as_bytes());
         } else {
             match key_of_text(key_field.kind, key) {
-                Ok(value) => put_scalar(self.out, key_field.kind, value),
+                Ok(value) => put_scalar(self.out, key_field.wire_type, value),
                 Err(problem) => return Err(TranscodeError::new(problem, offset)),
             }
         }

@@ -1,3 +1,4 @@
+mod field_set;
 mod map;
 mod scalar;
 mod well_known;
@@ -10,6 +11,7 @@ use super::path::FieldPath;
 use super::tables::{FieldTable, MessageTable, Shape, Tables};
 use crate::descriptor::{Cardinality, Kind, MessageId};
 use crate::protobuf::{close_len, open_len};
+use field_set::FieldSet;
 use map::Key;
 
 /// Appends the message that `json` describes, in protobuf's binary format.
@@ -77,7 +79,6 @@ fn write<'t>(
         options,
         base,
         out,
-        seen: Vec::new(),
         keys: Vec::new(),
         searched: 0,
     };
@@ -97,8 +98,6 @@ pub(super) struct Parser<'j, 't, 'o> {
     out: &'o mut Vec<u8>,
     /// The length of the output before this message.
     base: usize,
-    /// For each message that is open: a bit for each field and each oneof that is set.
-    seen: Vec<u64>,
     /// The keys of the maps that are open.
     keys: Vec<Key>,
     /// The bytes that were read in search of `@type`.
@@ -153,9 +152,7 @@ impl<'t> Parser<'_, 't, '_> {
 
     /// Reads the members of an object to its end. Within an `Any`, `@type` is skipped.
     fn members(&mut self, table: &'t MessageTable, depth: u32, in_any: bool) -> Result<()> {
-        let seen = self.seen.len();
-        let bits = table.fields.len() + table.oneofs;
-        self.seen.resize(seen + bits.div_ceil(64), 0);
+        let mut set = FieldSet::new(table.fields.len() + table.oneofs);
         let mut first = true;
         let mut expected = 0;
         let mut typed = false;
@@ -189,10 +186,9 @@ impl<'t> Parser<'_, 't, '_> {
             };
             expected = place + 1;
             let field = &table.fields[place];
-            self.member(table, field, place, seen, start, depth)
+            self.member(table, field, place, &mut set, start, depth)
                 .map_err(|error| error.in_field(&field.json_name))?;
         }
-        self.seen.truncate(seen);
         Ok(())
     }
 
@@ -203,29 +199,20 @@ impl<'t> Parser<'_, 't, '_> {
         table: &MessageTable,
         field: &'t FieldTable,
         place: usize,
-        seen: usize,
+        set: &mut FieldSet,
         start: usize,
         depth: u32,
     ) -> Result<()> {
-        if self.set(seen, place) {
+        if set.insert(place) {
             return Err(TranscodeError::new(Problem::DuplicateField, start));
         }
         if let Some(oneof) = field.oneof {
             let is_null = self.json.peek() == b'n' && !field.takes_null;
-            if !is_null && self.set(seen, table.fields.len() + usize::from(oneof)) {
+            if !is_null && set.insert(table.fields.len() + usize::from(oneof)) {
                 return Err(TranscodeError::new(Problem::OneofConflict, start));
             }
         }
         self.field(field, depth)
-    }
-
-    /// Sets a bit of the message whose bits begin at `seen`, and returns what it was.
-    #[inline]
-    fn set(&mut self, seen: usize, bit: usize) -> bool {
-        let word = &mut self.seen[seen + bit / 64];
-        let was = *word >> (bit % 64) & 1 == 1;
-        *word |= 1 << (bit % 64);
-        was
     }
 
     /// Reads the value of a field of a message at `depth`, and writes it with its tag.
@@ -254,7 +241,7 @@ impl<'t> Parser<'_, 't, '_> {
                 close_message(self.out, field, start);
             }
             Kind::Group(id) => {
-                self.out.extend_from_slice(field.tag());
+                field.put_tag(self.out);
                 self.message(id, depth + 1)?;
                 put_group_end(self.out, field.number);
             }
@@ -263,8 +250,8 @@ impl<'t> Parser<'_, 't, '_> {
             kind => {
                 let Some(value) = self.scalar(kind)? else { return Ok(false) };
                 if explicit || value != 0 {
-                    self.out.extend_from_slice(field.tag());
-                    put_scalar(self.out, kind, value);
+                    field.put_tag(self.out);
+                    put_scalar(self.out, field.wire_type, value);
                 }
             }
         }
@@ -276,7 +263,7 @@ impl<'t> Parser<'_, 't, '_> {
         let begin = self.out.len();
         let mut packed = 0;
         if field.packed {
-            self.out.extend_from_slice(field.tag());
+            field.put_tag(self.out);
             packed = open_len(self.out);
         }
         let mut first = true;
@@ -304,7 +291,7 @@ impl<'t> Parser<'_, 't, '_> {
             return self.value(field, depth, true).map(drop);
         }
         if let Some(value) = self.scalar(field.kind)? {
-            put_scalar(self.out, field.kind, value);
+            put_scalar(self.out, field.wire_type, value);
         }
         Ok(())
     }

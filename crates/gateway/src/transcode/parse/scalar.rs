@@ -1,10 +1,11 @@
 use super::super::base64;
+use super::super::decimal::Decimal;
 use super::super::error::{Problem, Result, TranscodeError};
 use super::super::number::{self, Integer};
 use super::super::tables::FieldTable;
 use super::Parser;
 use crate::descriptor::{EnumId, Kind};
-use crate::protobuf::{close_len, open_len};
+use crate::protobuf::{close_len, open_len, put_bytes};
 
 impl<'t> Parser<'_, 't, '_> {
     /// Reads a value of a kind that is neither a message nor has a length, as its bits on the wire;
@@ -15,10 +16,18 @@ impl<'t> Parser<'_, 't, '_> {
             Kind::Bool => self.json.boolean().map(|value| Some(u64::from(value))),
             Kind::Enum(id) => self.enumeration(id),
             Kind::Double => {
-                self.float("a number", "a number in the range of a double", number::double)
+                let start = self.json.offset();
+                match self.json.decimal().and_then(Decimal::to_f64) {
+                    Some(value) => Ok(Some(value.to_bits())),
+                    None => self.float(start, "a number in the range of a double", number::double),
+                }
             }
             Kind::Float => {
-                self.float("a number", "a number in the range of a float", number::float)
+                let start = self.json.offset();
+                match self.json.decimal().and_then(Decimal::to_f32) {
+                    Some(value) => Ok(Some(u64::from(value.to_bits()))),
+                    None => self.float(start, "a number in the range of a float", number::float),
+                }
             }
             _ => {
                 let (integer, start) = self.integer(kind)?;
@@ -34,34 +43,47 @@ impl<'t> Parser<'_, 't, '_> {
     /// Reads a number, quoted or not, and returns it with its offset; `None` if it is not whole.
     #[inline]
     fn integer(&mut self, kind: Kind) -> Result<(Option<Integer>, usize)> {
-        let quoted = self.json.peek();
+        self.json.peek();
         let start = self.json.offset();
-        match quoted {
+        match self.json.decimal() {
+            Some(Decimal { negative, magnitude, scale: 0, .. }) => {
+                Ok((Some(Integer { negative, magnitude }), start))
+            }
+            _ => {
+                self.json.rewind(start);
+                Ok((self.long_integer(kind)?, start))
+            }
+        }
+    }
+
+    /// As [`integer`](Self::integer), for numbers however they are written.
+    fn long_integer(&mut self, kind: Kind) -> Result<Option<Integer>> {
+        match self.json.peek() {
             b'"' => {
                 let text = self.json.string("a number")?;
-                let valid = number::is_number(&text);
-                Ok((if valid { number::integer(&text) } else { None }, start))
+                Ok(if number::is_number(&text) { number::integer(&text) } else { None })
             }
-            b'-' | b'0'..=b'9' => match self.json.small_integer() {
-                Some(integer) => Ok((Some(integer), start)),
-                None => Ok((number::integer(self.json.number()?), start)),
-            },
+            b'-' | b'0'..=b'9' => Ok(number::integer(self.json.number()?)),
             _ => Err(self.json.other_type(number::range(kind))),
         }
     }
 
+    /// Reads a floating-point number, quoted or not, at `offset`.
     fn float(
         &mut self,
-        expected: &'static str,
+        offset: usize,
         range: &'static str,
-        parse: impl Fn(&str) -> Option<u64>,
+        parse: fn(&str) -> Option<u64>,
     ) -> Result<Option<u64>> {
+        const EXPECTED: &str = "a number";
+
+        self.json.rewind(offset);
         let first = self.json.peek();
         let start = self.json.offset();
         let value = match first {
-            b'"' => parse(&self.json.string(expected)?),
+            b'"' => parse(&self.json.string(EXPECTED)?),
             b'-' | b'0'..=b'9' => parse(self.json.number()?),
-            _ => return Err(self.json.other_type(expected)),
+            _ => return Err(self.json.other_type(EXPECTED)),
         };
         match value {
             Some(value) => Ok(Some(value)),
@@ -103,8 +125,15 @@ impl<'t> Parser<'_, 't, '_> {
     /// Reads a string and writes it with its tag, unless it is empty and not `explicit`.
     #[inline]
     pub(super) fn string(&mut self, field: &'t FieldTable, explicit: bool) -> Result<()> {
+        if let Some(text) = self.json.plain_string("a string")? {
+            if explicit || !text.is_empty() {
+                field.put_tag(self.out);
+                put_bytes(self.out, text.as_bytes());
+            }
+            return Ok(());
+        }
         let begin = self.out.len();
-        self.out.extend_from_slice(field.tag());
+        field.put_tag(self.out);
         let start = open_len(self.out);
         self.json.string_into(self.out)?;
         self.close(begin, start, explicit);
@@ -117,7 +146,7 @@ impl<'t> Parser<'_, 't, '_> {
         self.json.peek();
         let offset = self.json.offset();
         let text = self.json.string("a string in base64")?;
-        self.out.extend_from_slice(field.tag());
+        field.put_tag(self.out);
         let start = open_len(self.out);
         if !base64::decode(text.as_bytes(), self.out) {
             return Err(TranscodeError::new(Problem::Value { expected: "base64" }, offset));

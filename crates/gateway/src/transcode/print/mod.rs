@@ -81,13 +81,17 @@ fn print<'t>(
     print: impl FnOnce(&mut Printer<'t, '_>) -> Result<()>,
 ) -> Result<()> {
     let base = out.len();
-    let mut printer = Printer { tables, options, base, out, entries: Vec::new(), indent: 0 };
+    let entries = Vec::with_capacity(USUAL_ENTRIES);
+    let mut printer = Printer { tables, options, base, out, entries, indent: 0 };
     let result = print(&mut printer).and_then(|()| printer.check_size());
     if result.is_err() {
         out.truncate(base);
     }
     result
 }
+
+/// The room for values of open messages at first: enough for most messages.
+const USUAL_ENTRIES: usize = 32;
 
 /// Writes JSON while it walks a message.
 pub(super) struct Printer<'t, 'o> {
@@ -155,7 +159,7 @@ impl<'t> Printer<'t, '_> {
     #[inline]
     fn key(&mut self, field: &FieldTable) {
         let names = if self.options.proto_names { &field.key } else { &field.json_key };
-        self.out.extend_from_slice(names);
+        names.put(self.out);
         if self.options.pretty {
             self.out.push(b' ');
         }
@@ -195,7 +199,9 @@ impl<'t> Printer<'t, '_> {
         let (mut at, mut next) = (base, 0);
         while let Some((place, stop)) = run(&self.entries[..end], at) {
             if all {
-                self.unset(&table.fields[next..place], first);
+                if next < place {
+                    self.unset(&table.fields[next..place], first);
+                }
                 next = place + 1;
             }
             let field = &table.fields[place];

@@ -1,10 +1,10 @@
 use std::io::Write as _;
 
 use super::super::base64;
+use super::super::decimal::{put_quoted_signed, put_quoted_unsigned, put_signed, put_unsigned};
 use super::super::entries::enum_number;
 use super::super::error::Result;
-use super::super::number::{put_signed, put_unsigned};
-use super::super::text::{put_json_string, utf8};
+use super::super::text::{is_plain_ascii, put_json_string, utf8};
 use super::Printer;
 use crate::descriptor::Kind;
 use crate::protobuf::{Span, unzigzag};
@@ -22,9 +22,9 @@ impl Printer<'_, '_> {
             Kind::Int32 | Kind::Sfixed32 => put_signed(self.out, i64::from(value as i32)),
             Kind::Sint32 => put_signed(self.out, i64::from(unzigzag(value & 0xffff_ffff) as i32)),
             Kind::Uint32 | Kind::Fixed32 => put_unsigned(self.out, u64::from(value as u32)),
-            Kind::Int64 | Kind::Sfixed64 => self.quoted(|out| put_signed(out, value as i64)),
-            Kind::Sint64 => self.quoted(|out| put_signed(out, unzigzag(value))),
-            Kind::Uint64 | Kind::Fixed64 => self.quoted(|out| put_unsigned(out, value)),
+            Kind::Int64 | Kind::Sfixed64 => put_quoted_signed(self.out, value as i64),
+            Kind::Sint64 => put_quoted_signed(self.out, unzigzag(value)),
+            Kind::Uint64 | Kind::Fixed64 => put_quoted_unsigned(self.out, value),
             Kind::Bool => self.out.extend_from_slice(if value == 0 { b"false" } else { b"true" }),
             Kind::Double => put_double(self.out, f64::from_bits(value)),
             Kind::Float => put_float(self.out, f32::from_bits(value as u32)),
@@ -46,20 +46,22 @@ impl Printer<'_, '_> {
     }
 
     #[inline]
-    fn quoted(&mut self, print: impl FnOnce(&mut Vec<u8>)) {
-        self.out.push(b'"');
-        print(self.out);
-        self.out.push(b'"');
-    }
-
-    #[inline]
     pub(super) fn string(&mut self, wire: &[u8], span: Span) -> Result<()> {
-        put_json_string(utf8(span.bytes(wire), span.start)?, self.out);
+        let bytes = span.bytes(wire);
+        if is_plain_ascii(bytes) {
+            self.out.push(b'"');
+            self.out.extend_from_slice(bytes);
+            self.out.push(b'"');
+        } else {
+            put_json_string(utf8(bytes, span.start)?, self.out);
+        }
         Ok(())
     }
 
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
-        self.quoted(|out| base64::encode(bytes, out));
+        self.out.push(b'"');
+        base64::encode(bytes, self.out);
+        self.out.push(b'"');
     }
 }
 
