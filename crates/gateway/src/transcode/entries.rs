@@ -21,6 +21,9 @@ impl Entry {
 /// Appends the values of a message to `list`, by field and within a field in wire order, without
 /// those that a later member of their oneof replaces. Fields that the message does not have, and
 /// values that a closed enum does not have, go to `unknown`.
+///
+/// Returns the values that later ones replace, for `check_replaced`: protobuf's own parsers refuse
+/// a message with an invalid one.
 pub(super) fn collect(
     tables: &Tables,
     table: &MessageTable,
@@ -28,10 +31,10 @@ pub(super) fn collect(
     span: Span,
     list: &mut Vec<Entry>,
     mut unknown: Option<&mut Vec<Span>>,
-) -> Result<(), WireError> {
+) -> Result<Vec<Entry>, WireError> {
     let base = list.len();
     let mut reader = Reader::new(wire, span)?;
-    let (mut highest, mut sorted) = (0, true);
+    let (mut highest, mut sorted, mut repeats) = (0, true, false);
     // A bit for each oneof, or for several if there are more than 64: it only asks for a closer
     // look.
     let (mut oneofs, mut conflict) = (0_u64, false);
@@ -48,16 +51,25 @@ pub(super) fn collect(
             oneofs |= bit;
         }
         sorted &= highest <= place;
+        repeats |= highest == place;
         highest = place;
         list.push(Entry { field: place, wire_type, value });
     }
+    let mut replaced = Vec::new();
     if conflict {
-        drop_replaced(table, list, base);
+        drop_replaced(table, list, base, &mut replaced);
     }
     if !sorted {
         list[base..].sort_by_key(|entry| entry.field);
     }
-    Ok(())
+    if repeats || !sorted {
+        let pairs = list[base..].windows(2).filter(|pair| pair[0].field == pair[1].field);
+        replaced.extend(pairs.map(|pair| pair[0]).filter(|entry| {
+            let field = &table.fields[usize::from(entry.field)];
+            field.cardinality == Cardinality::Singular && field.kind == Kind::String
+        }));
+    }
+    Ok(replaced)
 }
 
 /// The field's place, wire type and value, if the message has it.
@@ -151,8 +163,13 @@ fn message_set_item(
     })
 }
 
-/// Drops values that another member of their oneof follows.
-fn drop_replaced(table: &MessageTable, list: &mut Vec<Entry>, base: usize) {
+/// Moves values that another member of their oneof follows to `replaced`.
+fn drop_replaced(
+    table: &MessageTable,
+    list: &mut Vec<Entry>,
+    base: usize,
+    replaced: &mut Vec<Entry>,
+) {
     // For each oneof, from the back: the member that is set, and true once another one was found.
     let mut members: Vec<Option<(u16, bool)>> = vec![None; table.oneofs];
     let mut keep = vec![true; list.len() - base];
@@ -161,9 +178,9 @@ fn drop_replaced(table: &MessageTable, list: &mut Vec<Entry>, base: usize) {
         let Some(member) = members.get_mut(usize::from(oneof)) else { continue };
         match member {
             None => *member = Some((entry.field, false)),
-            Some((field, replaced)) => {
-                *replaced |= *field != entry.field;
-                *keep = !*replaced;
+            Some((field, is_other)) => {
+                *is_other |= *field != entry.field;
+                *keep = !*is_other;
             }
         }
     }
@@ -172,6 +189,8 @@ fn drop_replaced(table: &MessageTable, list: &mut Vec<Entry>, base: usize) {
         if keep[at - base] {
             list[kept] = list[at];
             kept += 1;
+        } else {
+            replaced.push(list[at]);
         }
     }
     list.truncate(kept);
@@ -220,9 +239,15 @@ pub(super) fn run(list: &[Entry], at: usize) -> Option<(usize, usize)> {
 }
 
 /// The value of several entries of a singular message: they merge, which their concatenation does.
-pub(super) fn merged(wire: &[u8], entries: &[Entry]) -> Vec<u8> {
-    let parts: Vec<&[u8]> = entries.iter().map(|entry| entry.span().bytes(wire)).collect();
-    parts.concat()
+/// Each has to be a message by itself.
+pub(super) fn merged(wire: &[u8], entries: &[Entry]) -> Result<Vec<u8>, WireError> {
+    let mut whole = Vec::new();
+    for entry in entries {
+        let mut reader = Reader::new(wire, entry.span())?;
+        while reader.field()?.is_some() {}
+        whole.extend_from_slice(entry.span().bytes(wire));
+    }
+    Ok(whole)
 }
 
 /// True for the value that a field without presence does not tell from none.

@@ -1,7 +1,7 @@
 use super::encode::{close_message, has_length, open_message, put_group_end, put_scalar};
 use super::entries::{Entry, Packed, collect, enum_number, is_zero, merged, run};
 use super::error::{Problem, Result, TranscodeError};
-use super::tables::{FieldTable, Tables};
+use super::tables::{FieldTable, MessageTable, Tables};
 use super::text::utf8;
 use crate::descriptor::{Cardinality, Kind, MessageId};
 use crate::protobuf::{Span, WireType, close_len, open_len, put_bytes, put_tag, put_varint};
@@ -42,6 +42,31 @@ pub(super) fn check_wire(
     Rewriter { tables, out: &mut discarded, entries: Vec::new() }.message(wire, span, id, depth)
 }
 
+/// Checks the values of a message at `depth` that later ones replace, which [`collect`] returns.
+///
+/// # Errors
+/// As [`rewrite_wire`].
+#[cold]
+pub(super) fn check_replaced(
+    tables: &Tables,
+    table: &MessageTable,
+    wire: &[u8],
+    replaced: &[Entry],
+    depth: u32,
+) -> Result<()> {
+    for entry in replaced {
+        let field = &table.fields[usize::from(entry.field)];
+        let span = entry.span();
+        let checked = match field.kind {
+            Kind::Message(id) | Kind::Group(id) => check_wire(tables, id, wire, span, depth + 1),
+            Kind::String if field.utf8 => utf8(span.bytes(wire), span.start).map(drop),
+            _ => Ok(()),
+        };
+        checked.map_err(|error| error.in_field(&field.json_name))?;
+    }
+    Ok(())
+}
+
 const MAX_DEPTH: u32 = 100;
 
 struct Rewriter<'t, 'o> {
@@ -59,7 +84,11 @@ impl<'t> Rewriter<'t, '_> {
         let table = self.tables.message(id);
         let base = self.entries.len();
         let mut unknown = Vec::new();
-        collect(self.tables, table, wire, span, &mut self.entries, Some(&mut unknown))?;
+        let entries = &mut self.entries;
+        let replaced = collect(self.tables, table, wire, span, entries, Some(&mut unknown))?;
+        if !replaced.is_empty() {
+            check_replaced(self.tables, table, wire, &replaced, depth)?;
+        }
         let end = self.entries.len();
         let mut at = base;
         // Numbers that closed enums do not have come after the known fields, too.
@@ -88,7 +117,7 @@ impl<'t> Rewriter<'t, '_> {
     ) -> Result<()> {
         if field.cardinality == Cardinality::Singular {
             if let (Some(id), true) = (field.message(), stop - at > 1) {
-                let whole = merged(wire, &self.entries[at..stop]);
+                let whole = merged(wire, &self.entries[at..stop])?;
                 return self.inner(&whole, Span::of(&whole), field, id, depth);
             }
             let last = self.entries[stop - 1];

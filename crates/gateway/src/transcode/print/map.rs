@@ -1,6 +1,5 @@
 use std::collections::HashMap;
 
-use super::super::entries::collect;
 use super::super::error::Result;
 use super::super::rewrite::check_wire;
 use super::super::tables::FieldTable;
@@ -35,8 +34,7 @@ impl<'t> Printer<'t, '_> {
         let mut items = Vec::with_capacity(stop - at);
         for place in at..stop {
             let span = self.entries[place].span();
-            let start = self.entries.len();
-            collect(self.tables, table, wire, span, &mut self.entries, None)?;
+            let start = self.collect(wire, span, table, depth)?;
             let keys = self.entries[start..].iter().take_while(|entry| entry.field == 0).count();
             let key = match keys {
                 0 => Span { start: 0, end: 0 }.pack(),

@@ -9,6 +9,7 @@ use super::entries::{Entry, Packed, collect, is_zero, merged, run};
 use super::error::{Problem, Result, TranscodeError};
 use super::options::{PrintOptions, Unpopulated};
 use super::path::FieldPath;
+use super::rewrite::check_replaced;
 use super::tables::{FieldTable, MessageTable, Shape, Tables};
 use crate::descriptor::{Cardinality, Kind, MessageId};
 use crate::protobuf::{Span, WireType};
@@ -54,8 +55,7 @@ pub fn field_to_json(
         while let Some((step, rest)) = parents.split_first() {
             let table = tables.message(step.message);
             let field = &table.fields[step.field];
-            let base = printer.entries.len();
-            collect(tables, table, &part, Span::of(&part), &mut printer.entries, None)?;
+            let base = printer.collect(&part, Span::of(&part), table, 0)?;
             let of_field = |entry: &&Entry| usize::from(entry.field) == step.field;
             let found: Vec<Entry> =
                 printer.entries[base..].iter().filter(of_field).copied().collect();
@@ -67,7 +67,7 @@ pub fn field_to_json(
                     .whole_field(&part, field, base, end)
                     .map_err(|error| error.in_field(&field.json_name));
             }
-            part = Cow::Owned(merged(&part, &found));
+            part = Cow::Owned(merged(&part, &found)?);
             parents = rest;
         }
         Ok(())
@@ -178,9 +178,26 @@ impl<'t> Printer<'t, '_> {
                 Ok(())
             }
             Shape::Any => self.any(wire, span, table, depth),
-            Shape::Timestamp | Shape::Duration => self.time(wire, span, table),
+            Shape::Timestamp | Shape::Duration => self.time(wire, span, table, depth),
             _ => self.well_known(wire, span, table, depth),
         }
+    }
+
+    /// Reads a message at `depth`, and returns the place of its first entry.
+    #[inline]
+    fn collect(
+        &mut self,
+        wire: &[u8],
+        span: Span,
+        table: &MessageTable,
+        depth: u32,
+    ) -> Result<usize> {
+        let base = self.entries.len();
+        let replaced = collect(self.tables, table, wire, span, &mut self.entries, None)?;
+        if !replaced.is_empty() {
+            check_replaced(self.tables, table, wire, &replaced, depth)?;
+        }
+        Ok(base)
     }
 
     /// Prints the fields of a message as members of an object.
@@ -192,8 +209,7 @@ impl<'t> Printer<'t, '_> {
         depth: u32,
         first: &mut bool,
     ) -> Result<()> {
-        let base = self.entries.len();
-        collect(self.tables, table, wire, span, &mut self.entries, None)?;
+        let base = self.collect(wire, span, table, depth)?;
         let end = self.entries.len();
         let all = self.options.unpopulated != Unpopulated::Omit;
         let (mut at, mut next) = (base, 0);
@@ -292,7 +308,7 @@ impl<'t> Printer<'t, '_> {
         depth: u32,
     ) -> Result<()> {
         if let (Some(id), true) = (field.message(), stop - at > 1) {
-            let merged = merged(wire, &self.entries[at..stop]);
+            let merged = merged(wire, &self.entries[at..stop])?;
             return self.message(&merged, Span::of(&merged), id, depth + 1);
         }
         let last = self.entries[stop - 1];

@@ -1,4 +1,4 @@
-use super::super::entries::{Entry, collect};
+use super::super::entries::Entry;
 use super::super::error::{Problem, Result, TranscodeError};
 use super::super::mask::camel_case;
 use super::super::options::UnknownAny;
@@ -11,9 +11,14 @@ use crate::protobuf::Span;
 
 impl<'t> Printer<'t, '_> {
     /// Prints a `Timestamp` or a `Duration`.
-    pub(super) fn time(&mut self, wire: &[u8], span: Span, table: &MessageTable) -> Result<()> {
-        let base = self.entries.len();
-        collect(self.tables, table, wire, span, &mut self.entries, None)?;
+    pub(super) fn time(
+        &mut self,
+        wire: &[u8],
+        span: Span,
+        table: &MessageTable,
+        depth: u32,
+    ) -> Result<()> {
+        let base = self.collect(wire, span, table, depth)?;
         let (mut seconds, mut nanos) = (0, 0);
         for entry in &self.entries[base..] {
             match entry.field {
@@ -47,8 +52,7 @@ impl<'t> Printer<'t, '_> {
         table: &'t MessageTable,
         depth: u32,
     ) -> Result<()> {
-        let base = self.entries.len();
-        collect(self.tables, table, wire, span, &mut self.entries, None)?;
+        let base = self.collect(wire, span, table, depth)?;
         let end = self.entries.len();
         let field = &table.fields[0];
         match table.shape {
@@ -119,8 +123,7 @@ impl<'t> Printer<'t, '_> {
         table: &'t MessageTable,
         depth: u32,
     ) -> Result<()> {
-        let base = self.entries.len();
-        collect(self.tables, table, wire, span, &mut self.entries, None)?;
+        let base = self.collect(wire, span, table, depth)?;
         let (mut url, mut value) = (Span { start: 0, end: 0 }, Span { start: 0, end: 0 });
         for entry in &self.entries[base..] {
             match entry.field {

@@ -105,6 +105,51 @@ fn malformed_map_entries_are_refused_even_if_a_later_one_replaces_them() {
 }
 
 #[test]
+fn values_are_refused_even_if_later_ones_replace_them() {
+    let bad_text = field(14, b"\xff");
+    let inner = |content: &[u8]| field(17, content);
+    let member = |content: &[u8]| field(43, content);
+    for (wire, message) in [
+        // A string, here and in a message whose parts merge.
+        ([&bad_text[..], &field(14, b"a")].concat(), "st: invalid UTF-8 (byte 2)"),
+        ([&bad_text[..], &varint(1, 1), &field(14, b"a")].concat(), "st: invalid UTF-8 (byte 2)"),
+        (
+            [inner(&field(2, b"\xff")), inner(&field(2, b"a"))].concat(),
+            "sub.b: invalid UTF-8 (byte 2)",
+        ),
+        // Two parts that are a message only together.
+        (
+            [inner(b"\x12\x03a"), inner(b"bc")].concat(),
+            "sub: malformed protobuf, the message ends within a field (byte 5)",
+        ),
+        // A member of a oneof.
+        ([&field(40, b"\xff")[..], &varint(41, 1)].concat(), "oa: invalid UTF-8 (byte 3)"),
+        (
+            [&member(b"\x08")[..], &varint(41, 1)].concat(),
+            "om: malformed protobuf, the message ends within a field (byte 4)",
+        ),
+        (
+            [&member(&field(2, b"\xff"))[..], &varint(41, 1), &member(b"")].concat(),
+            "om.b: invalid UTF-8 (byte 5)",
+        ),
+        // The key of a map entry.
+        (
+            field(30, &[field(1, b"\xff"), field(1, b"a")].concat()),
+            "ms.key: invalid UTF-8 (byte 5)",
+        ),
+    ] {
+        assert_eq!(Type::all().print(&wire).unwrap_err().to_string(), message);
+        assert_eq!(Type::all().rewrite(&wire).unwrap_err().to_string(), message);
+    }
+    // Neither the bytes of a replaced value nor of an unknown field have a form to break.
+    let fine = [field(15, b"\xff"), field(15, b""), field(500, b"\xff"), field(500, b"")].concat();
+    assert_eq!(printed(&[&fine]), "{}");
+    // Strings without such a check may be anything.
+    let unchecked = [field(6, b"\xff"), field(6, b"a")].concat();
+    assert_eq!(Type::edition().print(&unchecked).unwrap(), r#"{"unchecked":"a"}"#);
+}
+
+#[test]
 fn unknown_fields_are_skipped_and_kept_by_rewriting() {
     let mut group = Vec::new();
     put_tag(&mut group, 500, WireType::Group);
