@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Puts the real nginx, HAProxy and Apache of Debian, with the configurations of packaging/proxies and
-# their default timeouts, before `sockeye serve` and `sockeye gateway`: WebSockets that are idle for
-# longer than the timeouts stay open, calls pass, and Sockeye sees the client's address. Takes about
+# their default timeouts, before `sockeye serve`, `gateway` and `tunnel serve`: WebSockets that are idle
+# for longer than the timeouts stay open, calls pass, and Sockeye sees the client's address. Takes about
 # 80 s, most of which is the silence.
 #
 #   ci/proxies.sh             all proxies

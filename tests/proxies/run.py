@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Puts proxies before `sockeye serve` and `sockeye gateway`, and reports whether each works.
+"""Puts proxies before the servers of Sockeye, and reports whether each works.
 
     run.py SOCKEYE [PROXY [SECONDS]]
 
@@ -8,61 +8,21 @@ The configurations are those of packaging/proxies, with other ports. Exit status
 """
 
 import contextlib
-import json
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
-import time
-import urllib.request
 
-from websocket import Lost, WebSocket
+from process import Failed, free_port, running
+from servers import SERVERS, Trial, check_page
+from websocket import Lost
 
 CONFIGURATIONS = pathlib.Path(__file__).parents[2] / "packaging/proxies"
-DESCRIPTORS = pathlib.Path(__file__).parents[2] / "demo/library/src/generated/descriptors.bin"
 # Above the default timeouts: 60 s of nginx and Apache, 50 s of HAProxy.
 SILENCE = 70
-
-
-class Failed(Exception):
-    """The failure of a check, with the reason."""
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(port, process):
-    for _ in range(200):
-        if process.poll() is not None:
-            raise Failed(f"{process.args[0]} ended with status {process.returncode} instead of listening")
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.05)
-    raise Failed(f"nothing listens on port {port}")
-
-
-@contextlib.contextmanager
-def running(command, log, port):
-    """Runs a process until the end of the block; its output goes to the log."""
-    with open(log, "wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-        try:
-            wait_for(port, process)
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 def configuration(name, port, upstream):
@@ -107,68 +67,19 @@ def apache(folder, port, upstream):
 
 FORWARDED = ["--client-header", "x-forwarded-for"]
 PROXIES = {"nginx": (nginx, FORWARDED), "haproxy": (haproxy, ["--proxy-protocol"]), "apache": (apache, FORWARDED)}
-SERVERS = {"serve": [], "gateway": ["--demo"]}
-
-
-def check_page(port):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10) as answer:
-        if answer.read() != b"ok\n":
-            raise Failed("/healthz did not answer ok")
-
-
-def check_calls(sockeye, port):
-    """Makes calls in protocols that pass through a proxy of HTTP/1.1."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/books/maps-of-fog", timeout=10) as answer:
-        if json.load(answer)["title"] != "Maps of Fog":
-            raise Failed("a call with JSON had another answer")
-    for protocol in ["grpc-web", "connect", "websocket"]:
-        method = "sockeye.library.v1.Library/GetBook"
-        command = [sockeye, "call", f"http://127.0.0.1:{port}", method, "-d", '{"id":"maps-of-fog"}']
-        # Reflection needs HTTP/2 as far as the server.
-        command += ["--descriptor-set", DESCRIPTORS]
-        made = subprocess.run([*command, "--protocol", protocol], capture_output=True, text=True, timeout=30)
-        if "Maps of Fog" not in made.stdout:
-            raise Failed(f"a call with {protocol}: {made.stderr.strip() or made.stdout}")
-
-
-def check_silence(port, path, question, expected, silence):
-    ws = WebSocket(port, path)
-    ws.send(question)
-    if expected not in (ws.receive(10) or ""):
-        raise Failed("the first message had no answer")
-    if (text := ws.receive(silence)) is not None:
-        raise Failed(f"{text!r} arrived in the silence")
-    ws.send(question)
-    if ws.receive(10) is None:
-        raise Failed("a message after the silence had no answer")
-    return ws
-
-
-def check_client(log, ws, has_port):
-    """Checks that the server has logged the client's address. Request headers have no port."""
-    port = ws.socket.getsockname()[1] if has_port else 0
-    if f"WebSocket opened peer=127.0.0.1:{port}\n" not in log.read_text():
-        raise Failed("the server did not see the client's address")
 
 
 def check(sockeye, server, name, silence, folder):
     make, flags = PROXIES[name]
     upstream, port = free_port(), free_port()
-    log = folder / "sockeye.log"
-    command = [sockeye, server, "-v", "--listen", f"127.0.0.1:{upstream}", "--no-auth", "--trust-proxy", "127.0.0.1"]
+    trial = Trial(sockeye, port, silence, folder, folder / "sockeye.log", "--proxy-protocol" in flags)
+    start, verify = SERVERS[server]
     with contextlib.ExitStack() as stack:
-        stack.enter_context(running([*command, *flags, *SERVERS[server]], log, upstream))
+        command = [sockeye, *start(trial, stack), "-v", "--listen", f"127.0.0.1:{upstream}"]
+        stack.enter_context(running([*command, "--trust-proxy", "127.0.0.1", *flags], trial.log, upstream))
         stack.enter_context(running(make(folder, port, upstream), folder / "proxy.log", port))
         check_page(port)
-        if server == "gateway":
-            check_calls(sockeye, port)
-            conversation = ("/v1/books:recommend?method=POST", '{"genre":"POETRY"}', "Maps of Fog")
-        else:
-            conversation = ("/echo", "silence", "silence")
-        ws = check_silence(port, *conversation, silence)
-        if server == "serve":
-            check_client(log, ws, "--proxy-protocol" in flags)
-        return ws.pings
+        return verify(trial, stack)
 
 
 def main():
@@ -184,8 +95,8 @@ def main():
         folder = pathlib.Path(tempfile.mkdtemp(prefix="sockeye-proxies-"))
         os.chmod(folder, 0o755)
         try:
-            pings = check(sockeye, server, name, silence, folder)
-            print(f"{name:8} before {server:8} works: {silence:.0f} s of silence, {pings} pings", flush=True)
+            detail = check(sockeye, server, name, silence, folder)
+            print(f"{name:8} before {server:8} works: {silence:.0f} s of silence, {detail}", flush=True)
         except (Failed, Lost, OSError, subprocess.SubprocessError, KeyError, ValueError) as error:
             failures.append(name)
             logs = "".join(f"\n  {log.name}: {log.read_text(errors='replace')[-800:]}" for log in folder.glob("*.log"))
