@@ -149,7 +149,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the next field; `None` at the end.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "the result is larger than the work")]
+    #[inline(always)]
     pub(crate) fn field(&mut self) -> Result<Option<WireField>, WireError> {
         let start = self.pos;
         let (number, wire_type) = match self.bytes.get(start) {

@@ -34,7 +34,9 @@ pub(super) fn collect(
 ) -> Result<Vec<Entry>, WireError> {
     let base = list.len();
     let mut reader = Reader::new(wire, span)?;
-    let (mut highest, mut sorted, mut repeats) = (0, true, false);
+    // The place after that of the field before.
+    let mut after = 0;
+    let (mut sorted, mut repeats) = (true, false);
     // A bit for each oneof, or for several if there are more than 64: it only asks for a closer
     // look.
     let (mut oneofs, mut conflict) = (0_u64, false);
@@ -45,14 +47,15 @@ pub(super) fn collect(
             }
             continue;
         };
-        if let Some(oneof) = table.fields[usize::from(place)].oneof {
+        let of_table = &table.fields[usize::from(place)];
+        if let Some(oneof) = of_table.oneof {
             let bit = 1 << (oneof % 64);
             conflict |= oneofs & bit != 0;
             oneofs |= bit;
         }
-        sorted &= highest <= place;
-        repeats |= highest == place;
-        highest = place;
+        sorted &= after <= place + 1;
+        repeats |= after == place + 1 && of_table.cardinality == Cardinality::Singular;
+        after = place + 1;
         list.push(Entry { field: place, wire_type, value });
     }
     let mut replaced = Vec::new();
@@ -63,13 +66,21 @@ pub(super) fn collect(
         list[base..].sort_by_key(|entry| entry.field);
     }
     if repeats || !sorted {
-        let pairs = list[base..].windows(2).filter(|pair| pair[0].field == pair[1].field);
-        replaced.extend(pairs.map(|pair| pair[0]).filter(|entry| {
-            let field = &table.fields[usize::from(entry.field)];
-            field.cardinality == Cardinality::Singular && field.kind == Kind::String
-        }));
+        replaced.extend(replaced_strings(table, &list[base..]));
     }
     Ok(replaced)
+}
+
+/// Returns the strings of singular fields that another one follows in a sorted list.
+fn replaced_strings<'a>(
+    table: &'a MessageTable,
+    list: &'a [Entry],
+) -> impl Iterator<Item = Entry> + 'a {
+    let pairs = list.windows(2).filter(|pair| pair[0].field == pair[1].field);
+    pairs.map(|pair| pair[0]).filter(|entry| {
+        let field = &table.fields[usize::from(entry.field)];
+        field.cardinality == Cardinality::Singular && field.kind == Kind::String
+    })
 }
 
 /// The field's place, wire type and value, if the message has it.
