@@ -30,7 +30,7 @@ pub(crate) fn is_private(hosting: &Hosting, bound: SocketAddr) -> anyhow::Result
 /// Returns whether a request with these headers came through a proxy. A proxy on this machine
 /// passes requests from elsewhere on, which are not those of this machine.
 pub(crate) fn came_through_a_proxy(headers: &HeaderMap) -> bool {
-    HEADERS_OF_PROXIES.iter().any(|name| headers.contains_key(*name))
+    headers.keys().any(|name| HEADERS_OF_PROXIES.contains(&name.as_str()))
 }
 
 fn is_localhost(name: &str) -> bool {

@@ -95,21 +95,28 @@ impl<'r> RequestHead<'r> {
 
 impl MediaType {
     fn parse(text: &str) -> Self {
-        let essence = text.split(';').next().unwrap_or_default().trim();
-        let lowercase = essence.to_ascii_lowercase();
-        match &*lowercase {
-            "application/json" => Self::Json,
-            "application/proto" => Self::Proto,
-            "application/connect+json" => Self::ConnectJson,
-            "application/connect+proto" => Self::ConnectProto,
-            "application/x-www-form-urlencoded" => Self::Form,
-            other => match other.split('+').next().unwrap_or_default() {
-                "application/grpc" => Self::Grpc,
-                "application/grpc-web" => Self::GrpcWeb,
-                "application/grpc-web-text" => Self::GrpcWebText,
-                _ => Self::Other,
-            },
-        }
+        const WHOLE: [(&str, MediaType); 5] = [
+            ("application/json", MediaType::Json),
+            ("application/proto", MediaType::Proto),
+            ("application/connect+json", MediaType::ConnectJson),
+            ("application/connect+proto", MediaType::ConnectProto),
+            ("application/x-www-form-urlencoded", MediaType::Form),
+        ];
+        const BEFORE_SUFFIX: [(&str, MediaType); 3] = [
+            ("application/grpc", MediaType::Grpc),
+            ("application/grpc-web", MediaType::GrpcWeb),
+            ("application/grpc-web-text", MediaType::GrpcWebText),
+        ];
+
+        let until = |text: &[u8], end: u8| text.iter().position(|byte| *byte == end);
+        let find = |types: &[(&str, Self)], text: &[u8]| {
+            let found = types.iter().find(|(name, _)| text.eq_ignore_ascii_case(name.as_bytes()));
+            found.map(|(_, media_type)| *media_type)
+        };
+        let text = text.as_bytes();
+        let essence = text[..until(text, b';').unwrap_or(text.len())].trim_ascii();
+        let base = || &essence[..until(essence, b'+').unwrap_or(essence.len())];
+        find(&WHOLE, essence).or_else(|| find(&BEFORE_SUFFIX, base())).unwrap_or(Self::Other)
     }
 }
 

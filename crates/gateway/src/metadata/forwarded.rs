@@ -66,8 +66,7 @@ impl Peer {
                 list.extend_from_slice(value.as_bytes());
                 list.extend_from_slice(b", ");
             }
-            // Writing to a vector does not fail.
-            let _ = write!(list, "{}", address.to_canonical());
+            put_address(&mut list, address.to_canonical());
             // Header values that are joined by commas are one.
             if let Ok(value) = HeaderValue::from_bytes(&list) {
                 metadata.insert(X_FORWARDED_FOR, value);
@@ -81,9 +80,42 @@ impl Peer {
     }
 }
 
+/// Appends the text of an address. Those of version 4, of which most are, are written without the
+/// formatting of the standard library: it takes twenty times as many instructions.
+fn put_address(text: &mut Vec<u8>, address: IpAddr) {
+    let IpAddr::V4(address) = address else {
+        // Writing to a vector does not fail.
+        let _ = write!(text, "{address}");
+        return;
+    };
+    for (index, octet) in address.octets().into_iter().enumerate() {
+        if index > 0 {
+            text.push(b'.');
+        }
+        if octet >= 100 {
+            text.push(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            text.push(b'0' + octet / 10 % 10);
+        }
+        text.push(b'0' + octet % 10);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_have_their_usual_form() {
+        let octets = (0..=255).map(|octet| IpAddr::from([octet, 0, octet, 255]));
+        let others = ["::1", "2001:db8::a"].map(|text| text.parse().unwrap());
+        for address in octets.chain(others) {
+            let mut text = Vec::new();
+            put_address(&mut text, address);
+            assert_eq!(String::from_utf8(text).unwrap(), address.to_string());
+        }
+    }
 
     #[test]
     fn the_server_knows_the_scheme_of_its_connections() {

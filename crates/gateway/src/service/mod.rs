@@ -341,10 +341,10 @@ fn called_method<'c>(
     catalog: &'c Catalog,
     head: &Parts,
 ) -> Option<(Dialect, Option<&'c Arc<MethodEntry>>)> {
-    let passed = catalog.method(head.uri.path());
+    let passed = || catalog.method(head.uri.path());
     Some(match dispatched.as_ref().ok()? {
-        Dispatch::Grpc => (Dialect::Grpc, passed),
-        Dispatch::GrpcWeb { .. } => (Dialect::GrpcWeb, passed),
+        Dispatch::Grpc => (Dialect::Grpc, passed()),
+        Dispatch::GrpcWeb { .. } => (Dialect::GrpcWeb, passed()),
         Dispatch::ConnectUnary { method, codec: Codec::Json }
             if is_plain_json(method, &head.headers) =>
         {
