@@ -45,7 +45,7 @@ impl Shared {
     {
         let permit = self.admit(options.deadline).await?;
         self.budget.on_call();
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
         if !self.budget.is_enabled() {
             let call = self.choose(&[], options.deadline).await?.begin();
             let request = Request::from_parts(head, tonic::body::Body::new(body));
@@ -59,7 +59,10 @@ impl Shared {
                 return Err(Status::internal("the body of the call cannot be sent again"));
             };
             let call = self.choose(&tried, options.deadline).await?.begin();
-            let request = Request::from_parts(head.clone(), tonic::body::Body::new(attempt));
+            // The attempt has the original, with its room for more headers.
+            let copy = head.clone();
+            let head = std::mem::replace(&mut head, copy);
+            let request = Request::from_parts(head, tonic::body::Body::new(attempt));
             let outcome = self.send(&call, request, options.deadline).await;
             tried.push(Arc::clone(&call.subchannel));
             match retry_delay(&outcome, options, tried.len()) {
