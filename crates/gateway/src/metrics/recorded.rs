@@ -1,13 +1,16 @@
 //! Metrics that go to the recorder of the crate `metrics`.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use metrics::{
-    Counter, Gauge, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
-    histogram,
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
 };
 
 use crate::record::{CallRecord, Dialect};
+use crate::status::Code;
 
 /// `true`: each call needs a record.
 pub(crate) const IS_ENABLED: bool = true;
@@ -55,6 +58,63 @@ impl DialectMetrics {
     }
 }
 
+/// The handles of a method's metrics in one dialect.
+struct MethodMetrics {
+    seconds: Histogram,
+    calls: Vec<(Code, Counter)>,
+}
+
+impl MethodMetrics {
+    fn new(dialect: Dialect, method: &str) -> Self {
+        let (dialect, method) = (dialect.name(), method.to_owned());
+        let seconds = histogram!(CALL_SECONDS, "dialect" => dialect, "method" => method);
+        Self { seconds, calls: Vec::new() }
+    }
+
+    /// Returns the counter of calls with a code.
+    fn calls(&mut self, dialect: Dialect, method: &str, code: Code) -> &Counter {
+        let known = self.calls.iter().position(|(known, _)| *known == code);
+        let place = known.unwrap_or_else(|| {
+            let (dialect, method) = (dialect.name(), method.to_owned());
+            let calls =
+                counter!(CALLS, "dialect" => dialect, "method" => method, "code" => code.name());
+            self.calls.push((code, calls));
+            self.calls.len() - 1
+        });
+        &self.calls[place].1
+    }
+}
+
+thread_local! {
+    /// The handles that this thread has looked up, by dialect and method: to make the key of a
+    /// handle takes longer than to use the handle. As many as the recorder has itself.
+    static METHODS: RefCell<[HashMap<Box<str>, MethodMetrics>; Dialect::COUNT]> =
+        RefCell::new(std::array::from_fn(|_| HashMap::new()));
+}
+
+/// Counts a call of a method.
+fn count_call(record: &CallRecord) {
+    let CallRecord { dialect, code, .. } = *record;
+    let method = record.method.as_deref().unwrap_or("none");
+    let count = |metrics: &mut MethodMetrics| {
+        metrics.calls(dialect, method, code).increment(1);
+        metrics.seconds.record(record.duration.as_secs_f64());
+    };
+    // A thread that ends has no handles any more.
+    let counted = METHODS.try_with(|methods| {
+        let known = &mut methods.borrow_mut()[dialect as usize];
+        match known.get_mut(method) {
+            Some(metrics) => count(metrics),
+            None => count(
+                known.entry(method.into()).or_insert_with(|| MethodMetrics::new(dialect, method)),
+            ),
+        }
+    });
+    if counted.is_err() {
+        count(&mut MethodMetrics::new(dialect, method));
+    }
+}
+
 fn in_progress() -> &'static Gauge {
     static HANDLE: OnceLock<Gauge> = OnceLock::new();
     HANDLE.get_or_init(|| gauge!(IN_PROGRESS))
@@ -67,12 +127,7 @@ pub(crate) fn on_begin() {
 pub(crate) fn on_end(record: Option<&CallRecord>) {
     in_progress().decrement(1.0);
     let Some(record) = record else { return };
-    let dialect = record.dialect.name();
-    let method = record.method.as_deref().unwrap_or("none").to_owned();
-    let code = record.code.name();
-    counter!(CALLS, "dialect" => dialect, "method" => method.clone(), "code" => code).increment(1);
-    let seconds = histogram!(CALL_SECONDS, "dialect" => dialect, "method" => method);
-    seconds.record(record.duration.as_secs_f64());
+    count_call(record);
     let metrics = DialectMetrics::of(record.dialect);
     metrics.request_bytes.increment(record.request_bytes);
     metrics.response_bytes.increment(record.response_bytes);
