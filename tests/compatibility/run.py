@@ -12,55 +12,17 @@ import contextlib
 import os
 import pathlib
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+from processes import Failed, free_port, running, wait_for
+
 HERE = pathlib.Path(__file__).parent
 TIMEOUT = 60  # seconds; one conversation takes one or two
 IDLE_SECONDS = 130  # seconds: twice the default timeouts of nginx and HAProxy
-
-
-class Failed(Exception):
-    """The failure of a row, with the reason."""
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(port, process):
-    """Waits until a process listens on the port."""
-    for _ in range(200):
-        if process.poll() is not None:
-            raise Failed(f"ended with status {process.returncode} instead of listening")
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.05)
-    raise Failed(f"does not listen on port {port}")
-
-
-@contextlib.contextmanager
-def running(command, log, **options):
-    """Runs a process that ends with the block; its output goes to the log."""
-    with open(log, "wb") as output:
-        process = subprocess.Popen(command, stderr=output, **({"stdout": output} | options))
-        try:
-            yield process
-        finally:
-            if process.stdin:
-                process.stdin.close()
-            else:
-                process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 class Context:

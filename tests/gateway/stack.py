@@ -4,46 +4,19 @@ import contextlib
 import http.client
 import os
 import pathlib
-import socket
 import ssl
 import subprocess
+import sys
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+from processes import Failed, free_port, running
 
 HERE = pathlib.Path(__file__).parent
 START_LIMIT = 30  # seconds, for the upstream and the gateway each
 TIMEOUT = 300  # seconds, for one program of a row
 TUNNEL_PATH = "/tunnel"
 OUTPUT_LIMIT = 8000  # characters, of a program that fails
-
-
-class Failed(Exception):
-    """The failure of a row, with the reason."""
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextlib.contextmanager
-def running(command, log, environment, **options):
-    """Runs a process that ends with the block; its errors go to the log."""
-    with open(log, "wb") as output:
-        settings = {"stdout": output, "stderr": output, "env": environment} | options
-        process = subprocess.Popen(command, **settings)
-        try:
-            yield process
-        finally:
-            if process.stdin:
-                process.stdin.close()
-            else:
-                process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
 
 
 class Tools:
@@ -108,7 +81,7 @@ class Stack:
 def upstream(tools, kind, folder):
     """Runs an upstream of a kind, and yields its port."""
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with running(tools.upstream(kind), folder / "upstream.log", tools.environment, **pipes) as process:
+    with running(tools.upstream(kind), folder / "upstream.log", env=tools.environment, **pipes) as process:
         line = process.stdout.readline().decode().strip()
         if not line.isdigit():
             raise Failed(f"the upstream {kind} printed no port: " + (folder / "upstream.log").read_text()[-500:])
@@ -125,7 +98,7 @@ def gateway(tools, program, folder, back, is_secure=False):
         *(["--self-signed"] if is_secure else []),
     ]
     log = folder / ("gateway-tls.log" if is_secure else "gateway.log")
-    with running(command, log, tools.environment) as process:
+    with running(command, log, env=tools.environment) as process:
         wait_for_services(port, process, is_secure)
         yield Stack(tools, port, page_port, is_secure)
 

@@ -16,7 +16,8 @@ import sys
 import tempfile
 import threading
 
-from process import Failed, free_port, running
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+from processes import Failed, free_port, running
 from servers import SERVERS, Trial, check_page
 from websocket import Lost
 

@@ -15,7 +15,7 @@ import subprocess
 import threading
 import urllib.request
 
-from process import Failed, free_port, running
+from processes import Failed, free_port, running
 from websocket import WebSocket
 
 DESCRIPTORS = pathlib.Path(__file__).parents[2] / "demo/library/src/generated/descriptors.bin"
