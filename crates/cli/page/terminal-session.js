@@ -1,5 +1,7 @@
 // A session of a terminal over sockeye.tty.v1, which docs/exec.md describes: reconnects by itself and
-// goes on where it was.
+// goes on where it was, both ways.
+
+import { InputBuffer } from "./terminal-input.js";
 
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 8_000;
@@ -8,17 +10,18 @@ const ACKNOWLEDGE_BYTES = 32 * 1024;
 // A network that is lost without a sign is noticed after both.
 const PING_INTERVAL_MS = 10_000;
 const PONG_TIMEOUT_MS = 5_000;
-// Input is sent in messages of at most this length.
-const INPUT_BYTES = 32 * 1024;
 
 const UNAUTHORIZED = 4401;
 const NO_SESSION = 4404;
 const REPLACED = 4409;
 
 const KEY = "sockeye-terminal";
+// Holds what was typed and not acknowledged while the page is loaded again.
+const INPUT_KEY = "sockeye-terminal-input";
 
 // Events: `state` with { phase, note, retryAt }, `greeting` with the server's, `screen` with text,
-// `output` with bytes and a function to call once they are shown, `size`, `unauthorized`.
+// `output` with bytes and a function to call once they are shown, `size`, `unauthorized`, `lost` with
+// { bytes, reason } when input does not reach the terminal: "full", "ended" or "unknown".
 export class TerminalSession extends EventTarget {
   #url;
   #size;
@@ -29,6 +32,10 @@ export class TerminalSession extends EventTarget {
   #shown = 0;
   #acknowledged = 0;
   #attempts = 0;
+  #input = new InputBuffer();
+  // The number that the session has for the input; null before the first connection.
+  #keyboard = null;
+  #isGreeted = false;
   #timers = new Set();
 
   // `size` returns the columns and rows that the page has space for.
@@ -37,10 +44,18 @@ export class TerminalSession extends EventTarget {
     this.#url = url;
     this.#size = size;
     addEventListener("online", () => this.#socket === null && this.#timers.size > 0 && this.connect());
+    addEventListener("pagehide", () => this.#save());
+    addEventListener("pageshow", ({ persisted }) => persisted && sessionStorage.removeItem(INPUT_KEY));
     addEventListener("offline", () => this.#socket && this.#lost("The network is away"));
   }
 
+  // The number of bytes that were typed and have not reached the terminal, as far as is known.
+  get unsent() {
+    return this.#input.length;
+  }
+
   connect() {
+    this.#restore();
     this.#drop();
     this.#emit("state", { phase: "connecting", note: "" });
     const socket = new WebSocket(this.#url, "sockeye.tty.v1");
@@ -51,6 +66,7 @@ export class TerminalSession extends EventTarget {
       if (this.#session) {
         hello.session = this.#session;
         if (this.#received !== null) hello.offset = this.#received;
+        if (this.#keyboard !== null) hello.keyboard = this.#keyboard;
       }
       this.#send(hello);
     };
@@ -69,11 +85,10 @@ export class TerminalSession extends EventTarget {
     this.connect();
   }
 
+  // Sends input, or keeps it until the connection is there again.
   type(bytes) {
-    if (this.#socket?.readyState !== WebSocket.OPEN) return;
-    for (let at = 0; at < bytes.length; at += INPUT_BYTES) {
-      this.#socket.send(bytes.subarray(at, at + INPUT_BYTES));
-    }
+    if (!this.#input.push(bytes)) this.#emit("lost", { bytes: bytes.length, reason: "full" });
+    this.#sendInput();
   }
 
   resize(size) {
@@ -90,6 +105,10 @@ export class TerminalSession extends EventTarget {
         this.#acknowledged = message.offset;
         this.#emit("state", { phase: "open", note: "" });
         this.#emit("greeting", message);
+        this.#beginInput(message);
+        break;
+      case "ack":
+        this.#input.acknowledge(message.offset);
         break;
       case "screen":
         this.#begin(message.offset);
@@ -99,6 +118,55 @@ export class TerminalSession extends EventTarget {
         this.#emit("size", message);
         break;
     }
+  }
+
+  #beginInput({ writes, keyboard, input }) {
+    if (!writes) {
+      this.#loseInput("ended");
+      return;
+    }
+    if (keyboard === this.#keyboard) {
+      this.#input.resume(input);
+    } else {
+      const uncertain = this.#input.renumber(input);
+      if (uncertain > 0) this.#emit("lost", { bytes: uncertain, reason: "unknown" });
+      this.#keyboard = keyboard;
+    }
+    this.#isGreeted = true;
+    this.#sendInput();
+  }
+
+  #sendInput() {
+    if (!this.#isGreeted || this.#socket?.readyState !== WebSocket.OPEN) return;
+    for (let message = this.#input.next(); message !== null; message = this.#input.next()) {
+      this.#socket.send(message);
+    }
+  }
+
+  #loseInput(reason) {
+    const bytes = this.#input.clear();
+    this.#keyboard = null;
+    if (bytes > 0) this.#emit("lost", { bytes, reason });
+  }
+
+  // What is on its way when the page is loaded again is for the page that comes.
+  #save() {
+    if (this.#input.length === 0 || this.#session === null) return;
+    const saved = { session: this.#session, keyboard: this.#keyboard, input: this.#input.save(), bytes: this.#input.length };
+    sessionStorage.setItem(INPUT_KEY, JSON.stringify(saved));
+  }
+
+  #restore() {
+    const saved = JSON.parse(sessionStorage.getItem(INPUT_KEY));
+    sessionStorage.removeItem(INPUT_KEY);
+    if (saved === null) return;
+    if (saved.input === null) {
+      this.#emit("lost", { bytes: saved.bytes, reason: "unknown" });
+      return;
+    }
+    this.#session = saved.session;
+    this.#keyboard = saved.keyboard;
+    this.#input.restore(saved.input);
   }
 
   #begin(offset) {
@@ -157,6 +225,7 @@ export class TerminalSession extends EventTarget {
   }
 
   #forget() {
+    this.#loseInput("ended");
     this.#session = null;
     this.#received = null;
     sessionStorage.removeItem(KEY);
@@ -180,6 +249,7 @@ export class TerminalSession extends EventTarget {
     const socket = this.#socket;
     if (socket === null) return;
     this.#socket = null;
+    this.#isGreeted = false;
     socket.onopen = socket.onmessage = socket.onclose = null;
     socket.close();
   }

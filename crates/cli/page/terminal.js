@@ -29,6 +29,11 @@ let control = false;
 let action = null;
 let countdown = null;
 
+function amount(bytes) {
+  if (bytes === 1) return "1 byte";
+  return bytes < 1024 ? `${bytes} bytes` : `${Math.ceil(bytes / 1024)} KiB`;
+}
+
 function space() {
   const proposed = fit.proposeDimensions();
   return proposed ? { columns: proposed.cols, rows: proposed.rows } : { columns: terminal.cols, rows: terminal.rows };
@@ -81,11 +86,29 @@ session.addEventListener("state", ({ detail }) => {
   clearInterval(countdown);
   const show = () => {
     const left = retryAt ? Math.max(0, Math.ceil((retryAt - performance.now()) / 1000)) : 0;
-    at("note").textContent = phase === "waiting" ? `${note}, next attempt in ${left} s` : "";
+    const parts = phase === "waiting" ? [`${note}, next attempt in ${left} s`] : [];
+    if (phase !== "open" && session.unsent > 0) parts.push(`${amount(session.unsent)} typed are kept`);
+    at("note").textContent = parts.join("; ");
   };
   show();
   if (retryAt) countdown = setInterval(show, 250);
   if (phase === "closed" || phase === "failed") terminal.options.disableStdin = true;
+});
+
+const LOSSES = {
+  full: (bytes) => `The terminal takes no input: ${bytes} were not typed.`,
+  ended: (bytes) => `The last ${bytes} typed did not reach the terminal.`,
+  unknown: (bytes) => `The last ${bytes} typed may not have reached the terminal.`,
+};
+
+session.addEventListener("lost", ({ detail }) => {
+  at("loss-text").textContent = LOSSES[detail.reason](amount(detail.bytes));
+  at("loss").hidden = false;
+});
+
+at("loss-seen").addEventListener("click", () => {
+  at("loss").hidden = true;
+  terminal.focus();
 });
 
 at("again").addEventListener("click", () => {

@@ -24,6 +24,7 @@ const ASSETS: &[(&str, &str, &str)] = &[
     asset!("/style.css", CSS, "style.css"),
     asset!("/terminal.css", CSS, "terminal.css"),
     asset!("/terminal.js", SCRIPT, "terminal.js"),
+    asset!("/terminal-input.js", SCRIPT, "terminal-input.js"),
     asset!("/terminal-session.js", SCRIPT, "terminal-session.js"),
     asset!("/xterm/addon-fit.mjs", SCRIPT, "xterm/addon-fit.mjs"),
     asset!("/xterm/xterm.css", CSS, "xterm/xterm.css"),

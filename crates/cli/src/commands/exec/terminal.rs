@@ -3,11 +3,12 @@
 //! ```text
 //!  process ◄─► pty ─► filter ─┬─► screen (what a new viewer gets)
 //!                ▲            └─► journal ─► viewer ─► sockeye.tty.v1 or tty
-//!                └── input, size ◄───────────── viewer ◄─┘
+//!                └── keyboard, size ◄────────── viewer ◄─┘
 //! ```
 
 mod filter;
 mod format;
+mod keyboard;
 mod output;
 mod pty;
 mod recorder;

@@ -31,12 +31,16 @@ function exec(...flags) {
 function network(url) {
   const { hostname, port } = new URL(url);
   const pairs = new Set();
+  const webSockets = new Set();
   let isUp = true;
   const proxy = createServer((client) => {
     const server = connect(port, hostname);
     const pair = [client, server];
     pairs.add(pair);
     for (const socket of pair) socket.on("error", () => {});
+    client.once("data", (head) => {
+      if (/^upgrade: websocket/im.test(head)) webSockets.add(pair);
+    });
     if (isUp) {
       client.pipe(server);
       server.pipe(client);
@@ -56,8 +60,18 @@ function network(url) {
           server.destroy();
         }
       },
+      // Nothing more passes on the WebSockets that are open.
+      freeze() {
+        for (const [client, server] of webSockets) {
+          client.unpipe(server);
+          server.unpipe(client);
+          client.pause();
+        }
+      },
+      // The browser notices that its old connections are gone.
       mend() {
         isUp = true;
+        for (const [client, server] of pairs) if (server.destroyed) client.destroy();
       },
       close: () => proxy.close(),
     }));
@@ -125,18 +139,73 @@ async function survivesTheNetwork(browser) {
   await connected(page);
   await types(page, "echo be''fore");
   await shows(page, "before");
-  // Keys that are on the way when the network is cut are lost, as those of any terminal.
   await types(page, "echo beg''un; sleep 3; echo mean''while");
   await shows(page, "begun");
   wire.cut();
+  // These keys are on the way, and those that follow are typed while the page knows.
+  await types(page, "echo on the w''ay");
   await page.waitForSelector("#state[data-phase=waiting]");
+  await types(page, "echo typed bl''ind");
+  await page.waitForFunction(() => document.querySelector("#note").textContent.includes("bytes typed are kept"));
   await screenshot(page, "reconnecting");
   wire.mend();
   await connected(page);
   await shows(page, "meanwhile");
   assert.equal((await lines(page)).match(/before/g).length, 1, "nothing is doubled");
+  await shows(page, "typed blind");
   await types(page, "echo af''ter");
   await shows(page, "after");
+  for (const line of ["on the way", "typed blind"]) {
+    assert.equal((await lines(page)).split(line).length, 2, `${line}: once`);
+  }
+  assert.equal(await page.locator(".xterm").count(), 1);
+  assert.ok(await page.locator("#loss").isHidden());
+
+  // Keys that are on the way when the page is loaded again are those of the page that comes.
+  wire.freeze();
+  await types(page, "echo through a rel''oad");
+  await page.reload();
+  await connected(page);
+  await shows(page, "through a reload");
+  assert.equal((await lines(page)).split("through a reload").length, 2);
+  await page.context().close();
+  wire.close();
+  await stop(running);
+}
+
+// What cannot reach the terminal is said.
+async function reportsLosses(browser) {
+  const running = await exec("--linger", "100ms");
+  const wire = await network(running.url);
+  const page = await open(browser, wire.url, { viewport: { width: 900, height: 560 }, colorScheme: "light" });
+  await connected(page);
+  await shows(page, "$");
+  wire.cut();
+  await page.locator(".xterm-helper-textarea").focus();
+  await page.keyboard.type("lost");
+  await page.waitForSelector("#state[data-phase=waiting]");
+  // The session has ended meanwhile.
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  wire.mend();
+  await page.waitForSelector("#state[data-phase=closed], #state[data-phase=failed]");
+  assert.equal(await page.locator("#loss-text").innerText(), "The last 4 bytes typed did not reach the terminal.");
+  await screenshot(page, "lost");
+  await page.click("#loss-seen");
+  assert.ok(await page.locator("#loss").isHidden());
+  await page.click("#again");
+  await connected(page);
+
+  // More than is kept is refused whole.
+  await shows(page, "$");
+  wire.cut();
+  const pasted = (length) => page.evaluate((count) => {
+    const data = new DataTransfer();
+    data.setData("text/plain", "x".repeat(count));
+    const paste = new ClipboardEvent("paste", { clipboardData: data, bubbles: true });
+    document.querySelector(".xterm-helper-textarea").dispatchEvent(paste);
+  }, length);
+  await pasted(5 * 1024 * 1024);
+  await page.waitForFunction(() => /^The terminal takes no input: \d+ KiB were not typed\.$/.test(document.querySelector("#loss-text").textContent));
   await page.context().close();
   wire.close();
   await stop(running);
@@ -181,6 +250,7 @@ const browser = await launch();
 try {
   await worksAndEnds(browser);
   await survivesTheNetwork(browser);
+  await reportsLosses(browser);
   await worksOnAPhone(browser);
   console.log(`screenshots are in ${SCREENSHOTS}`);
 } finally {

@@ -67,6 +67,10 @@ pub(crate) struct Viewer {
     pub(crate) screen: vt100::Parser,
     /// The number of whole screens received.
     pub(crate) screens: usize,
+    /// The offset after the input sent.
+    pub(crate) input: u64,
+    /// The offset after the input that the terminal has taken.
+    pub(crate) written: u64,
 }
 
 impl Viewer {
@@ -93,11 +97,19 @@ impl Viewer {
         let rows = cells("rows").try_into().unwrap();
         let screen = vt100::Parser::new(rows, cells("columns").try_into().unwrap(), 0);
         let offset = session["offset"].as_u64().unwrap();
-        Ok(Self { ws, session, offset, output: Vec::new(), screen, screens: 0 })
+        let input = session["input"].as_u64().unwrap_or_default();
+        let output = Vec::new();
+        Ok(Self { ws, session, offset, output, screen, screens: 0, input, written: input })
     }
 
     pub(crate) async fn enter(&mut self, keys: &str) {
-        self.ws.send(keys.as_bytes()).await.unwrap();
+        self.enter_at(self.input, keys.as_bytes()).await;
+        self.input += keys.len() as u64;
+    }
+
+    /// Sends input with an offset.
+    pub(crate) async fn enter_at(&mut self, offset: u64, keys: &[u8]) {
+        self.ws.send([&offset.to_be_bytes(), keys].concat()).await.unwrap();
     }
 
     pub(crate) async fn control(&mut self, message: Value) {
@@ -130,6 +142,9 @@ impl Viewer {
             }
             Some(Message::Text(text)) => {
                 let message: Value = serde_json::from_str(&text).unwrap();
+                if message["type"] == "ack" {
+                    self.written = message["offset"].as_u64().unwrap();
+                }
                 if message["type"] == "screen" {
                     self.screens += 1;
                     self.offset = message["offset"].as_u64().unwrap();
@@ -161,9 +176,13 @@ impl Viewer {
         (u16::from(frame.code), frame.reason.to_string())
     }
 
-    /// Returns the fields that resume this session.
+    /// Returns the fields that resume this session and its input.
     pub(crate) fn resuming(&self) -> Value {
-        json!({ "session": self.session["session"], "offset": self.offset })
+        json!({
+            "session": self.session["session"],
+            "offset": self.offset,
+            "keyboard": self.session["keyboard"],
+        })
     }
 }
 

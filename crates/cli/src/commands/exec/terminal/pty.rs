@@ -99,12 +99,14 @@ impl Pty {
         }
     }
 
-    /// Writes input; returns how much of it was taken. Cancel safe.
-    pub(super) async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+    /// Calls `write` until it does not fail for lack of space or by an interruption. Cancel safe.
+    pub(super) async fn when_writable<T>(
+        &self,
+        mut write: impl FnMut(&OwnedFd) -> io::Result<T>,
+    ) -> io::Result<T> {
         loop {
             let mut ready = self.master.writable().await?;
-            let written = ready.try_io(|master| Ok(rustix::io::write(master.get_ref(), bytes)?));
-            match written {
+            match ready.try_io(|master| write(master.get_ref())) {
                 Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(result) => return result,
                 Err(_would_block) => {}

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::filter::{Allowed, Filter};
+use super::keyboard::{Keyboard, Keyboards};
 use super::pty::{Pty, Size};
 use super::recorder::Recorder;
 use super::screen::Screen;
@@ -38,6 +39,7 @@ pub(super) struct Session {
     display: Mutex<Display>,
     size: watch::Sender<Size>,
     viewers: watch::Sender<Viewers>,
+    keyboards: Arc<Keyboards>,
     /// `true` if several viewers may be attached at a time.
     is_shared: bool,
     /// Time for which the session is kept without a viewer; `None` for ever.
@@ -104,6 +106,7 @@ impl Session {
             }),
             size: watch::Sender::new(new.size),
             viewers: watch::Sender::default(),
+            keyboards: Arc::default(),
             is_shared: new.is_shared,
             linger: new.linger,
         })
@@ -130,6 +133,11 @@ impl Session {
         let viewers = self.viewers.subscribe();
         let attachment = Attachment { session: Arc::clone(self), number, viewers };
         View { attachment, reader, sizes: self.size.subscribe(), screen }
+    }
+
+    /// Attaches a viewer to its keyboard, or to a new one if that is not known.
+    pub(super) fn keyboard(&self, id: Option<u64>, owner: &Arc<str>) -> Keyboard {
+        self.keyboards.attach(id, owner)
     }
 
     /// Returns the screen and the position after it.

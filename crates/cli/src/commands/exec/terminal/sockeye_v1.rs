@@ -1,14 +1,15 @@
-//! The subprotocol `sockeye.tty.v1`, which `docs/exec.md` describes: output with offsets,
-//! acknowledgements, and sessions that are resumed.
+//! The subprotocol `sockeye.tty.v1`, which `docs/exec.md` describes: output and input with offsets
+//! and acknowledgements, and sessions that are resumed.
 
 use serde::Deserialize;
 use serde_json::json;
-use sockeye::bytes::Bytes;
+use sockeye::bytes::{Buf as _, Bytes};
 use sockeye::split::{Receiver, Sender};
 use sockeye::{Message, WebSocket};
 use tokio::sync::watch;
 
 use super::format::Format;
+use super::keyboard::Keyboard;
 use super::output;
 use super::pty::Size;
 use super::session::View;
@@ -40,6 +41,8 @@ struct Hello {
     session: Option<String>,
     /// The position after the output that the viewer has shown.
     offset: Option<u64>,
+    /// The keyboard whose input goes on.
+    keyboard: Option<u64>,
 }
 
 pub(super) async fn serve(
@@ -64,7 +67,9 @@ pub(super) async fn serve(
         if grant.writes {
             view.attachment.session.resize(size);
         }
-        show(view, &sender, &mut receiver, &grant, sessions).await
+        let session = &view.attachment.session;
+        let keyboard = grant.writes.then(|| session.keyboard(hello.keyboard, &grant.owner));
+        show(view, keyboard, &sender, &mut receiver, sessions).await
     };
     let ended = ended.await;
     close(receiver, ended).await;
@@ -84,15 +89,17 @@ async fn authenticate(
 /// Shows the session to the viewer until one of them ends.
 async fn show(
     view: View,
+    keyboard: Option<Keyboard>,
     sender: &Sender,
     receiver: &mut Receiver,
-    grant: &Grant,
     sessions: &Sessions,
 ) -> Result<Exit, Refused> {
     let View { mut attachment, reader, mut sizes, screen } = view;
     let session = attachment.session.clone();
     let consumer = reader.consumer();
     let size = *sizes.borrow_and_update();
+    let mut written = keyboard.as_ref().map(Keyboard::written);
+    let mut next = written.as_mut().map(|written| *written.borrow_and_update());
     let greeting = json!({
         "type": "session",
         "session": session.id,
@@ -100,7 +107,9 @@ async fn show(
         "offset": reader.position(),
         "columns": size.columns,
         "rows": size.rows,
-        "writes": grant.writes,
+        "writes": keyboard.is_some(),
+        "keyboard": keyboard.as_ref().map(Keyboard::id),
+        "input": next,
         "linger": session.linger().map(|linger| linger.as_secs_f64()),
     });
     // The receiver reports the end of the connection.
@@ -109,11 +118,13 @@ async fn show(
         let _ = sender.send(Format::SockeyeV1.screen(reader.position(), &state)).await;
     }
     let handle = |message: Message| match message {
-        Message::Binary(input) if grant.writes => Ok(input),
-        Message::Binary(_) => Ok(Bytes::new()),
+        Message::Binary(message) => match &mut next {
+            Some(next) => unseen(message, next),
+            None => Ok(Bytes::new()),
+        },
         Message::Text(_) => {
             match parse(&message)? {
-                ClientMessage::Resize { columns, rows } if grant.writes => {
+                ClientMessage::Resize { columns, rows } if keyboard.is_some() => {
                     session.resize(Size::within_bounds(columns, rows));
                 }
                 ClientMessage::Ack { offset } => consumer.consume(offset),
@@ -128,8 +139,11 @@ async fn show(
     let (_unpaused, paused) = watch::channel(false);
     tokio::select! {
         exit = output::send_all(reader, &session, sender, Format::SockeyeV1, paused) => Ok(exit),
-        refused = typing::receive(receiver, &session.pty, handle) => Err(refused),
-        () = send_sizes(&mut sizes, sender) => Err(Refused::malformed()),
+        refused = typing::receive(receiver, &session.pty, keyboard.as_ref(), handle) => {
+            Err(refused)
+        }
+        never = send_sizes(&mut sizes, sender) => never,
+        never = acknowledge(written, sender) => never,
         () = attachment.wait_until_replaced() => {
             Err(Refused::new(REPLACED, "attached elsewhere"))
         }
@@ -143,8 +157,19 @@ fn parse(message: &Message) -> Result<ClientMessage, Refused> {
     }
 }
 
+/// Returns the input of a message from the offset `next` on, which moves to its end.
+fn unseen(mut message: Bytes, next: &mut u64) -> Result<Bytes, Refused> {
+    let offset = message.try_get_u64().map_err(|_| Refused::malformed())?;
+    let length = message.len() as u64;
+    // Nothing may be missing before it.
+    let seen = next.checked_sub(offset).ok_or_else(Refused::malformed)?.min(length);
+    *next += length - seen;
+    message.advance(usize::try_from(seen).map_err(|_| Refused::malformed())?);
+    Ok(message)
+}
+
 /// Tells the viewer each new size. Never returns.
-async fn send_sizes(sizes: &mut watch::Receiver<Size>, sender: &Sender) {
+async fn send_sizes<T>(sizes: &mut watch::Receiver<Size>, sender: &Sender) -> T {
     loop {
         // Never fails: the session has the sender.
         let _ = sizes.changed().await;
@@ -153,5 +178,51 @@ async fn send_sizes(sizes: &mut watch::Receiver<Size>, sender: &Sender) {
         if sender.send(message.to_string()).await.is_err() {
             return std::future::pending().await;
         }
+    }
+}
+
+/// Tells the viewer how much of its input the terminal has taken. Never returns.
+async fn acknowledge<T>(written: Option<watch::Receiver<u64>>, sender: &Sender) -> T {
+    let Some(mut written) = written else { return std::future::pending().await };
+    // A sender that waits for space skips the amounts meanwhile.
+    while written.changed().await.is_ok() {
+        let offset = *written.borrow_and_update();
+        let message = json!({ "type": "ack", "offset": offset });
+        if sender.send(message.to_string()).await.is_err() {
+            break;
+        }
+    }
+    std::future::pending().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_is_taken_once_at_every_split() {
+        let input = b"echo one\r";
+        for first in 0..=input.len() {
+            for again in 0..=first {
+                let mut next = 7;
+                let mut taken = Vec::new();
+                for (offset, part) in [(7, &input[..first]), (7 + again as u64, &input[again..])] {
+                    let message = [&u64::to_be_bytes(offset), part].concat();
+                    let unseen = unseen(message.into(), &mut next);
+                    taken.extend_from_slice(&unseen.unwrap_or_default());
+                }
+                assert_eq!(taken, input, "{first} {again}");
+                assert_eq!(next, 7 + input.len() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn input_with_a_gap_before_it_is_refused() {
+        let mut next = 7;
+        for message in [&8_u64.to_be_bytes()[..], &u64::MAX.to_be_bytes(), b"short"] {
+            assert!(unseen(Bytes::copy_from_slice(message), &mut next).is_err());
+        }
+        assert_eq!(next, 7);
     }
 }

@@ -90,6 +90,7 @@ async fn show(
     if let Some(state) = state {
         let _ = sender.send(Format::Ttyd.screen(reader.position(), &state)).await;
     }
+    let keyboard = grant.writes.then(|| session.keyboard(None, &grant.owner));
     let (pausing, is_paused) = watch::channel(false);
     let handle = |message: Message| {
         let mut input = message.into_bytes();
@@ -119,6 +120,8 @@ async fn show(
     };
     tokio::select! {
         exit = output::send_all(reader, &session, sender, Format::Ttyd, is_paused) => Ok(exit),
-        refused = typing::receive(receiver, &session.pty, handle) => Err(refused),
+        refused = typing::receive(receiver, &session.pty, keyboard.as_ref(), handle) => {
+            Err(refused)
+        }
     }
 }

@@ -6,19 +6,21 @@ use sockeye::bytes::{Buf as _, Bytes};
 use sockeye::split::Receiver;
 use sockeye::{CloseCode, Message};
 
-use super::Refused;
+use super::keyboard::Keyboard;
 use super::pty::Pty;
+use super::{REPLACED, Refused};
 
 /// Maximum length of the input of a viewer that waits for the process, in bytes. Messages go on
 /// being received meanwhile: a process that waits for its output to be acknowledged takes no input
-/// either. Chosen: more than is pasted.
+/// either. Chosen: more than is pasted. Clients that number their input keep as much.
 const MAX_WAITING: usize = 4 * 1024 * 1024;
 
 /// Receives messages until the connection ends or `handle` refuses one. `handle` returns the input
-/// within a message.
+/// within a message; a viewer without a keyboard has none.
 pub(super) async fn receive(
     receiver: &mut Receiver,
     pty: &Pty,
+    keyboard: Option<&Keyboard>,
     mut handle: impl FnMut(Message) -> Result<Bytes, Refused>,
 ) -> Refused {
     let mut waiting: VecDeque<Bytes> = VecDeque::new();
@@ -43,21 +45,25 @@ pub(super) async fn receive(
                     waiting.push_back(input);
                 }
             }
-            written = pty.write(&first), if !first.is_empty() => {
-                if let Ok(written) = written {
-                    length -= written;
-                    if let Some(first) = waiting.front_mut() {
-                        first.advance(written);
-                        if first.is_empty() {
-                            waiting.pop_front();
-                        }
+            taken = write(pty, keyboard, &first), if !first.is_empty() => {
+                let Some(taken) = taken else {
+                    return Refused::new(REPLACED, "attached elsewhere");
+                };
+                length -= taken;
+                if let Some(first) = waiting.front_mut() {
+                    first.advance(taken);
+                    if first.is_empty() {
+                        waiting.pop_front();
                     }
-                } else {
-                    // No process has the terminal open any more.
-                    waiting.clear();
-                    length = 0;
                 }
             }
         }
+    }
+}
+
+async fn write(pty: &Pty, keyboard: Option<&Keyboard>, input: &[u8]) -> Option<usize> {
+    match keyboard {
+        Some(keyboard) => keyboard.write(pty, input).await,
+        None => Some(input.len()),
     }
 }
