@@ -32,11 +32,11 @@ pub(super) async fn send_all(
     let mut next_at = None;
     loop {
         reader.wait().await;
-        // Never fails: the sender outlives this call.
-        let _ = paused.wait_for(|paused| !paused).await;
         if let Some(at) = next_at {
             sleep_until(at).await;
         }
+        // Never fails: the sender outlives this call.
+        let _ = paused.wait_for(|paused| !paused).await;
         let position = reader.position();
         let message = match reader.take(MESSAGE_LENGTH) {
             Next::Pieces(pieces) if pieces.is_empty() => continue,
