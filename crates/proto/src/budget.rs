@@ -17,7 +17,8 @@ const CANDIDATE_FROM: usize = 64 * 1024;
 /// messages, including their inflated data, and output that the peer does not accept.
 ///
 /// Clones share the budget. When the budget is used up, the connection that holds the most bytes is
-/// chosen: the budget wakes the driver of that connection, which closes the connection at once with
+/// chosen, or one that has held at least half as much for longer: a peer that reads is not closed
+/// because of peers that do not. The budget wakes the driver of that connection, which closes the connection at once with
 /// 1013 (try again later). Until the driver has done so, the other connections may exceed the
 /// budget by a quarter; a connection that needs more than that is closed too. A connection without
 /// unfinished data has no charge and costs nothing.
@@ -38,11 +39,15 @@ struct Shared {
     leaving: AtomicUsize,
     closed: AtomicU64,
     candidates: Mutex<Vec<Arc<Candidate>>>,
+    /// Number of candidates so far.
+    added: AtomicU64,
 }
 
 /// The shared state of a holder that has held [`CANDIDATE_FROM`] bytes or more.
 #[derive(Debug, Default)]
 struct Candidate {
+    /// Number of candidates that were added before.
+    number: u64,
     held: AtomicUsize,
     chosen: AtomicBool,
     /// Number of bytes that the holder held when it was chosen, or 0.
@@ -75,6 +80,7 @@ impl MemoryBudget {
             leaving: AtomicUsize::new(0),
             closed: AtomicU64::new(0),
             candidates: Mutex::default(),
+            added: AtomicU64::new(0),
         }))
     }
 
@@ -104,21 +110,23 @@ impl MemoryBudget {
         self.held().saturating_sub(leaving) > self.0.limit
     }
 
-    /// Chooses the largest holders, one by one, until the bytes of all other holders are within the
+    /// Chooses large holders, one by one, until the bytes of all other holders are within the
     /// budget, and wakes the drivers of the chosen holders.
     #[cold]
     fn choose(&self) {
         let mut wakers = Vec::new();
         let candidates = self.0.lock();
         while self.is_used_up() {
-            let bytes = |candidate: &&Arc<Candidate>| candidate.held.load(Ordering::Relaxed);
-            let others = candidates.iter().filter(|other| !other.chosen.load(Ordering::Relaxed));
-            let Some(largest) = others.max_by_key(bytes) else { break };
-            largest.chosen.store(true, Ordering::Relaxed);
-            let leaving = bytes(&largest);
-            largest.leaving.store(leaving, Ordering::Relaxed);
+            let bytes = |candidate: &Candidate| candidate.held.load(Ordering::Relaxed);
+            let others = || candidates.iter().filter(|other| !other.chosen.load(Ordering::Relaxed));
+            let most = others().map(|candidate| bytes(candidate)).max().unwrap_or_default();
+            let large = others().filter(|candidate| bytes(candidate) >= most / 2);
+            let Some(oldest) = large.min_by_key(|candidate| candidate.number) else { break };
+            oldest.chosen.store(true, Ordering::Relaxed);
+            let leaving = bytes(oldest);
+            oldest.leaving.store(leaving, Ordering::Relaxed);
             self.0.leaving.fetch_add(leaving, Ordering::Relaxed);
-            wakers.extend(largest.lock_waker().take());
+            wakers.extend(oldest.lock_waker().take());
         }
         drop(candidates);
         // Drivers are woken without the lock, since a driver may release its charge at once.
@@ -132,7 +140,8 @@ impl Shared {
     }
 
     fn add_candidate(&self) -> Arc<Candidate> {
-        let candidate = Arc::new(Candidate::default());
+        let number = self.added.fetch_add(1, Ordering::Relaxed);
+        let candidate = Arc::new(Candidate { number, ..Candidate::default() });
         let mut candidates = self.lock();
         candidate.index.store(candidates.len(), Ordering::Relaxed);
         candidates.push(candidate.clone());
@@ -273,6 +282,23 @@ mod tests {
         drop((middle, small));
         assert_eq!(budget.held(), 0);
         assert!(budget.0.candidates.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn of_holders_of_about_the_same_size_the_oldest_goes_first() {
+        let budget = MemoryBudget::new(1000 * KIB);
+        let mut charges: Vec<_> = (0..4).map(|_| budget.charge()).collect();
+        for charge in &mut charges {
+            assert_eq!(charge.set(280 * KIB), Ok(()));
+        }
+        let chosen = |charges: &[Charge]| charges.iter().map(Charge::is_chosen).collect::<Vec<_>>();
+        assert_eq!(chosen(&charges), [true, false, false, false]);
+        charges.remove(0);
+        // One that comes later is somewhat larger.
+        let mut later = budget.charge();
+        assert_eq!(later.set(300 * KIB), Ok(()));
+        charges.push(later);
+        assert_eq!(chosen(&charges), [true, false, false, false]);
     }
 
     #[derive(Default)]

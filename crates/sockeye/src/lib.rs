@@ -295,9 +295,9 @@
 #[cfg(feature = "deflate")]
 pub use sockeye_proto::deflate::{self, Deflate};
 pub use sockeye_proto::{
-    CloseCode, CloseFrame, Config, ErrorChain, Escaped, Kind, MemoryBudget, Message, MessageRef,
-    Prepared, ProtocolError, Rtt, TimedOut, UsageError, Utf8Bytes, close, escape, frame, handshake,
-    mask, text,
+    Charge, CloseCode, CloseFrame, Config, ErrorChain, Escaped, Kind, MemoryBudget, Message,
+    MessageRef, Prepared, ProtocolError, Rtt, TimedOut, UsageError, Utf8Bytes, close, escape,
+    frame, handshake, mask, text,
 };
 
 // Types of these are in the public API, so that a program can name them in the version that fits.
