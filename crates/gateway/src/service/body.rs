@@ -10,7 +10,10 @@ use http::Response;
 use http::header::CONTENT_LENGTH;
 use http_body::{Body as _, Frame, SizeHint};
 
+use super::held_bytes::{HeldBytes, MIN_CHARGED};
 use super::scope::CallScope;
+use super::unsent::Unsent;
+use crate::status::{Code, Status};
 
 /// The error of a body.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -77,6 +80,7 @@ enum Inner {
     #[default]
     Empty,
     Whole(Bytes),
+    Charged(Unsent),
     Stream(RequestBody),
 }
 
@@ -86,6 +90,18 @@ impl Body {
         let bytes = bytes.into();
         let inner = if bytes.is_empty() { Inner::Empty } else { Inner::Whole(bytes) };
         Self { inner, scope: None }
+    }
+
+    /// Creates the body of a response of a call, with the bytes that the call holds.
+    ///
+    /// # Errors
+    /// The status of a call for which there is no memory.
+    pub(super) fn charged(bytes: Bytes, held: HeldBytes) -> Result<Self, Status> {
+        if bytes.len() < MIN_CHARGED {
+            return Ok(Self::whole(bytes));
+        }
+        let unsent = Unsent::new(bytes, held)?;
+        Ok(Self { inner: Inner::Charged(unsent), scope: None })
     }
 
     /// Creates a body that arrives in frames.
@@ -100,6 +116,18 @@ impl Body {
     pub(super) fn occupy(&mut self, scope: CallScope) {
         if !self.is_end_stream() {
             self.scope = Some(scope);
+        }
+    }
+
+    fn finish(&mut self) {
+        self.inner = Inner::Empty;
+        self.scope = None;
+    }
+
+    /// Notes that the gateway had no memory for the rest of the response.
+    fn set_exhausted(&self) {
+        if let Some(scope) = &self.scope {
+            scope.set_code(Code::ResourceExhausted);
         }
     }
 
@@ -123,9 +151,12 @@ impl http_body::Body for Body {
             Inner::Stream(body) => {
                 let polled = body.as_mut().poll_frame(cx);
                 match &polled {
-                    Poll::Ready(None | Some(Err(_))) => {
-                        this.inner = Inner::Empty;
-                        this.scope = None;
+                    Poll::Ready(None) => this.finish(),
+                    Poll::Ready(Some(Err(error))) => {
+                        if error.downcast_ref::<tonic::Status>().is_some_and(is_exhausted) {
+                            this.set_exhausted();
+                        }
+                        this.finish();
                     }
                     Poll::Ready(Some(Ok(frame))) => {
                         if let Some(data) = frame.data_ref() {
@@ -135,6 +166,20 @@ impl http_body::Body for Body {
                     Poll::Pending => {}
                 }
                 polled
+            }
+            Inner::Charged(unsent) => {
+                let polled = unsent.next_piece();
+                let is_over = unsent.length() == 0;
+                match &polled {
+                    Ok(Some(piece)) => this.count(piece),
+                    Ok(None) => {}
+                    Err(_) => this.set_exhausted(),
+                }
+                if is_over || polled.is_err() {
+                    this.finish();
+                }
+                let polled = polled.map_err(|dropped| tonic::Status::from(dropped).into());
+                Poll::Ready(polled.map(|piece| piece.map(Frame::data)).transpose())
             }
             whole => match std::mem::take(whole) {
                 Inner::Whole(bytes) => {
@@ -150,7 +195,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.inner {
             Inner::Empty => true,
-            Inner::Whole(_) => false,
+            Inner::Whole(_) | Inner::Charged(_) => false,
             Inner::Stream(body) => body.is_end_stream(),
         }
     }
@@ -159,6 +204,7 @@ impl http_body::Body for Body {
         match &self.inner {
             Inner::Empty => SizeHint::with_exact(0),
             Inner::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Inner::Charged(unsent) => SizeHint::with_exact(unsent.length() as u64),
             Inner::Stream(body) => body.size_hint(),
         }
     }
@@ -169,10 +215,15 @@ impl fmt::Debug for Body {
         let kind = match &self.inner {
             Inner::Empty => "empty",
             Inner::Whole(_) => "whole",
+            Inner::Charged(_) => "charged",
             Inner::Stream(_) => "stream",
         };
         f.debug_struct("Body").field("kind", &kind).finish_non_exhaustive()
     }
+}
+
+fn is_exhausted(status: &tonic::Status) -> bool {
+    status.code() == tonic::Code::ResourceExhausted
 }
 
 /// Removes the body of a response to HEAD, whose length is still told.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sockeye::MemoryBudget;
 use sockeye::upgrade::{OriginPolicy, TrustedProxies};
 use tokio::sync::Semaphore;
 
@@ -23,9 +24,7 @@ use crate::transcode::{ParseOptions, PrintOptions};
 use crate::upstream::Upstream;
 
 /// Default maximum number of calls in progress. Chosen: with the default windows, streams whose
-/// clients do not read hold 2.5 GiB at most. A single message that is translated is held whole until
-/// the client has taken it, or the server's timeout of writes has passed: beside that, such calls
-/// hold their longest answers.
+/// clients do not read hold 2.5 GiB at most, beside the messages that the memory budget bounds.
 const DEFAULT_MAX_CALLS: usize = 10_000;
 
 /// The settings of a [`Gateway`].
@@ -59,7 +58,8 @@ impl Gateway {
     /// Panics outside of a tokio runtime.
     pub async fn reload(&self, builder: Builder) -> Result<(), RouteConflicts> {
         let lifecycle = Arc::clone(self.shared.lifecycle());
-        let new = builder.start(lifecycle, Some(&self.current().catalogs));
+        let old = self.current();
+        let new = builder.budget_of(&old.settings).start(lifecycle, Some(&old.catalogs));
         new.catalogs.ready().await;
         RouteConflicts::check(new.catalogs.current().conflicts())?;
         self.shared.replace(Arc::new(new));
@@ -242,6 +242,23 @@ impl Builder {
         self
     }
 
+    /// Sets the budget, in bytes, of messages that are held whole, over all calls and WebSockets:
+    /// requests that have not arrived whole, requests that the upstream has not taken, and responses
+    /// that the client has not taken. Bytes from 4 KiB on count. Default: 256 MiB.
+    ///
+    /// When the budget is used up, the largest of them is dropped, or an older one of at least half
+    /// its size. Its call fails as `unavailable` before it goes to its upstream, and as
+    /// `resource_exhausted` afterwards; a response that has begun is cut off, never ended; a
+    /// WebSocket is closed with 1013. Messages that native gRPC and gRPC-Web pass on are not held
+    /// whole.
+    ///
+    /// Clones of a [`MemoryBudget`] share it, and report how much is held. A reload with a budget
+    /// of the same limit keeps the old one.
+    pub fn memory_budget(mut self, budget: MemoryBudget) -> Self {
+        self.settings.budget = budget;
+        self
+    }
+
     /// Sets whether responses are compressed with gzip for clients that accept it: JSON over HTTP
     /// and unary calls of Connect from 1 KiB on, and the messages of Connect's streams. Responses
     /// of gRPC and grpc-web pass as the upstream compresses them. Default: `false`.
@@ -266,6 +283,14 @@ impl Builder {
     /// object. Errors are always `error` in an object. Default: `false`, as grpc-gateway does.
     pub fn unwrapped_streams(mut self, unwrapped: bool) -> Self {
         self.settings.unwrapped_streams = unwrapped;
+        self
+    }
+
+    /// Keeps the budget of running calls if the new one has the same limit.
+    fn budget_of(mut self, old: &Settings) -> Self {
+        if self.settings.budget.limit() == old.budget.limit() {
+            self.settings.budget = old.budget.clone();
+        }
         self
     }
 

@@ -1,20 +1,18 @@
 //! Calls of the dialects that read and write messages.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST, TE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Version};
-use http_body::Frame;
 use sockeye::upgrade::PeerAddr;
 use tokio::time::{Instant, timeout_at};
 
 use super::body::BoxError;
 use super::error;
+use super::held_bytes::HeldBytes;
 use super::inner::Inner;
 use super::messages::{End, Messages, check_head};
 use super::prefixes::CountedBody;
@@ -53,6 +51,8 @@ pub(super) struct UnaryReply {
     pub(super) headers: HeaderMap,
     pub(super) message: Bytes,
     pub(super) trailers: HeaderMap,
+    /// The charge of the message, which its form for the client takes over.
+    pub(super) held: HeldBytes,
 }
 
 /// A call that failed: the headers that had arrived, and its end.
@@ -201,7 +201,8 @@ impl Inner {
             self.look_at(&status);
         }
         let limit = self.settings.max_message_length;
-        let messages = Messages::new(&head.headers, body, limit, scope);
+        let partial = HeldBytes::of_call(&self.settings.budget);
+        let messages = Messages::new(&head.headers, body, limit, partial, scope);
         Ok(Reply { headers: head.headers, messages })
     }
 
@@ -227,9 +228,10 @@ impl Inner {
                 return Err(Failure { headers, end });
             }
         };
-        match messages.next().await {
+        let mut held = HeldBytes::of_call(&self.settings.budget);
+        match held.wait(message.len(), messages.next()).await {
             Err(End { status, trailers }) if status.code == Code::Ok => {
-                Ok(UnaryReply { headers, message, trailers })
+                Ok(UnaryReply { headers, message, trailers, held })
             }
             Err(end) => Err(Failure { headers, end }),
             Ok(_) => {
@@ -265,23 +267,4 @@ pub(super) fn finish_message(mut buffer: Vec<u8>, max: u32) -> Result<Bytes, Sta
 pub(super) fn too_long(length: usize, max: u32) -> Status {
     let message = format!("a message has {length} bytes, of at most {max}");
     Status::new(Code::ResourceExhausted, message)
-}
-
-/// A request body of one piece.
-pub(super) struct Once(pub(super) Option<Bytes>);
-
-impl http_body::Body for Once {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_none()
-    }
 }

@@ -8,10 +8,12 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::body::{Body, RequestBody};
-use super::call::{Failure, Once, Prepared, Reply, UnaryReply};
+use super::call::{Failure, Prepared, Reply, UnaryReply};
+use super::charged_body::ChargedBody;
 use super::compression::{Compression, compress_message};
 use super::error;
 use super::grpc::LengthCheck;
+use super::held_bytes::HeldBytes;
 use super::inner::Inner;
 use super::messages::{End, envelope_error};
 use super::reply_body::{ReplyBody, StreamForm};
@@ -86,9 +88,12 @@ impl Inner {
             let compression = Compression::named(encoding)?;
             let prepared = self.prepare_connect(method, &head).await?;
             let limit = self.settings.max_message_length;
-            let message = read_whole(body, limit, prepared.deadline).await?;
+            let mut arriving = HeldBytes::of_request(&self.settings.budget);
+            let message = read_whole(body, limit, prepared.deadline, &mut arriving).await?;
             let message = compression.decompress(message, limit)?;
-            self.answer_unary(method, codec, prepared, &message, &head.headers).await
+            let message = self.connect_writer(method, codec).write(&message)?;
+            let request = ChargedBody::once(message, arriving, &self.settings.budget)?;
+            self.answer_unary(method, codec, prepared, request, &head.headers).await
         };
         answered.await.unwrap_or_else(|failure| self.connect_failure(method, &failure))
     }
@@ -121,7 +126,10 @@ impl Inner {
             let limit = self.settings.max_message_length;
             let message = compression.decompress(query.message, limit)?;
             let prepared = self.prepare_connect(method, &head).await?;
-            self.answer_unary(method, codec, prepared, &message, &head.headers).await
+            let message = self.connect_writer(method, codec).write(&message)?;
+            let budget = &self.settings.budget;
+            let request = ChargedBody::once(message, HeldBytes::of_request(budget), budget)?;
+            self.answer_unary(method, codec, prepared, request, &head.headers).await
         };
         answered.await.unwrap_or_else(|failure| self.connect_failure(method, &failure))
     }
@@ -140,12 +148,11 @@ impl Inner {
         method: &Arc<MethodEntry>,
         codec: Codec,
         prepared: Prepared,
-        message: &[u8],
-        request: &HeaderMap,
+        request: ChargedBody,
+        request_headers: &HeaderMap,
     ) -> Result<Response<Body>, Failure> {
-        let message = self.connect_writer(method, codec).write(message)?;
-        let reply = self.call_unary(method, prepared, Once(Some(message))).await?;
-        let UnaryReply { headers, message, trailers } = reply;
+        let reply = self.call_unary(method, prepared, request).await?;
+        let UnaryReply { headers, message, trailers, held } = reply;
         let body = match codec {
             Codec::Proto => message,
             Codec::Json => match self.connect_printer(method).print(&message) {
@@ -157,8 +164,8 @@ impl Inner {
         };
         let mut metadata = self.connect_headers(&headers, &trailers);
         metadata.insert(CONTENT_TYPE, unary_type(codec));
-        let body = self.settings.compress_body(request, body, &mut metadata);
-        let mut response = Response::new(Body::whole(body));
+        let body = self.settings.compress_body(request_headers, body, &mut metadata);
+        let mut response = Response::new(Body::charged(body, held)?);
         *response.headers_mut() = metadata;
         Ok(response)
     }
@@ -188,6 +195,7 @@ impl Inner {
                     metadata.response_headers(Convention::Rpc, Part::Headers, &reply.headers);
                 let is_compressed = form.compression == Compression::Gzip;
                 let body = ReplyBody::messages(reply.messages, None, form);
+                let body = ChargedBody::new(body, &self.settings.budget);
                 let mut response = Response::new(Body::stream(body));
                 *response.headers_mut() = metadata;
                 if is_compressed {
@@ -232,13 +240,18 @@ impl Inner {
             return self.call(method, prepared, body).await;
         }
         let input = Input::envelopes(compression, limit);
-        let body = TranscodedBody::new(body, input, self.connect_writer(method, codec));
+        let budget = &self.settings.budget;
+        let arriving =
+            if is_one { HeldBytes::of_request(budget) } else { HeldBytes::of_call(budget) };
+        let writer = self.connect_writer(method, codec);
+        let body = TranscodedBody::new(body, input, writer, arriving);
         if is_one {
             // Servers differ in how they treat none or several messages.
             let message = read_only_message(body, prepared.deadline).await?;
-            return self.call(method, prepared, Once(Some(message))).await;
+            let body = ChargedBody::once(message, HeldBytes::of_request(budget), budget)?;
+            return self.call(method, prepared, body).await;
         }
-        self.call(method, prepared, body).await
+        self.call(method, prepared, ChargedBody::new(body, budget)).await
     }
 
     fn connect_writer(&self, method: &Arc<MethodEntry>, codec: Codec) -> RequestWriter {

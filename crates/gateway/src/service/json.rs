@@ -10,9 +10,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Ver
 use tokio::time::{Instant, timeout_at};
 
 use super::body::{Body, RequestBody};
-use super::call::{Failure, Once, Prepared, Reply, UnaryReply};
+use super::call::{Failure, Prepared, Reply, UnaryReply};
+use super::charged_body::ChargedBody;
 use super::compression::Compression;
 use super::error;
+use super::held_bytes::HeldBytes;
 use super::inner::Inner;
 use super::messages::End;
 use super::raw_body::{Place, RawInput};
@@ -208,7 +210,12 @@ impl JsonRequests {
     }
 
     /// Returns the requests in the body of a request of HTTP.
-    fn read_stream(self, body: RequestBody, content_type: Option<&HeaderValue>) -> TranscodedBody {
+    fn read_stream(
+        self,
+        body: RequestBody,
+        content_type: Option<&HeaderValue>,
+        held: HeldBytes,
+    ) -> TranscodedBody {
         let max_length = self.writer.max_length;
         let input = match self.raw {
             None => Input::values(max_length),
@@ -217,7 +224,7 @@ impl JsonRequests {
                 Input::Raw(RawInput::new(method, place, content_type.cloned(), max_length))
             }
         };
-        TranscodedBody::new(body, input, self.writer)
+        TranscodedBody::new(body, input, self.writer, held)
     }
 }
 
@@ -237,7 +244,9 @@ impl Inner {
             return Err(wrong("a form cannot be the body of the request: expected JSON"));
         }
         let deadline = self.deadline(TimeoutForm::Server, &head.headers)?;
-        let form = read_whole(body, self.settings.max_message_length, deadline).await?;
+        let mut arriving = HeldBytes::of_request(&self.settings.budget);
+        let form =
+            read_whole(body, self.settings.max_message_length, deadline, &mut arriving).await?;
         let form = std::str::from_utf8(&form).map_err(|_| wrong("the form is not UTF-8"))?;
         let query = match head.uri.query() {
             Some(query) if !query.is_empty() => format!("{query}&{form}"),
@@ -288,21 +297,24 @@ impl Inner {
         let JsonMessages { mut requests, printer, raw_response } = call.messages(&self.settings);
         let method = Arc::clone(requests.method());
         let content_type = head.headers.get(CONTENT_TYPE);
+        let budget = &self.settings.budget;
+        let mut arriving = HeldBytes::of_request(budget);
         let body = if client_streaming {
             if compression != Compression::Identity {
                 let message = "a stream of JSON or bytes cannot be compressed";
                 return Err(Status::new(Code::Unimplemented, message).into());
             }
-            Box::pin(requests.read_stream(body, content_type)) as RequestBody
+            let arriving = HeldBytes::of_call(budget);
+            ChargedBody::new(requests.read_stream(body, content_type, arriving), budget)
         } else {
             let max_length = self.settings.max_message_length;
             let body = if requests.has_body() {
-                read_whole(body, max_length, prepared.deadline).await?
+                read_whole(body, max_length, prepared.deadline, &mut arriving).await?
             } else {
                 Bytes::new()
             };
             let body = compression.decompress(body, max_length)?;
-            Box::pin(Once(Some(requests.write_only(&body, content_type)?)))
+            ChargedBody::once(requests.write_only(&body, content_type)?, arriving, budget)?
         };
         if let Some(place) = raw_response {
             return self.answer_raw(method, prepared, body, place).await;
@@ -316,7 +328,7 @@ impl Inner {
             return self.json_stream(method, prepared, body, form).await;
         }
         let reply = self.call_unary(&method, prepared, body).await?;
-        let UnaryReply { headers, message, trailers } = reply;
+        let UnaryReply { headers, message, trailers, held } = reply;
         let json = printer.print(&message).map_err(|status| Failure {
             headers: headers.clone(),
             end: End { status, trailers: trailers.clone() },
@@ -324,7 +336,7 @@ impl Inner {
         let mut metadata = self.json_headers(&headers, &trailers);
         metadata.insert(CONTENT_TYPE, error::JSON);
         let json = self.settings.compress_body(&head.headers, json.into(), &mut metadata);
-        let mut response = Response::new(Body::whole(json));
+        let mut response = Response::new(Body::charged(json, held)?);
         *response.headers_mut() = metadata;
         Ok(response)
     }
@@ -362,7 +374,7 @@ impl Inner {
         self: &Arc<Self>,
         method: Arc<MethodEntry>,
         prepared: Prepared,
-        body: RequestBody,
+        body: ChargedBody,
         form: JsonStream,
     ) -> Result<Response<Body>, Failure> {
         let content_type = form.writer.form().content_type();
@@ -387,6 +399,7 @@ impl Inner {
                 ReplyBody::messages(messages, first, form)
             }
         };
+        let body = ChargedBody::new(body, &self.settings.budget);
         let mut response = Response::new(Body::stream(body));
         *response.headers_mut() = metadata;
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body::Body as _;
 
 use super::error;
+use super::held_bytes::HeldBytes;
 use super::scope::CallScope;
 use crate::dialect::framing::{EnvelopeDecoder, EnvelopeError, EnvelopeFormat};
 use crate::status::{Code, GRPC_STATUS, Status};
@@ -20,6 +21,8 @@ pub(super) struct Messages {
     /// `None` once the call is over.
     body: Option<UpstreamBody>,
     decoder: EnvelopeDecoder,
+    /// The part of a message that has arrived.
+    held: HeldBytes,
     /// The status in the headers, which counts unless the body has bytes or trailers.
     head_status: Option<Status>,
     end: Option<End>,
@@ -43,12 +46,19 @@ impl End {
     }
 }
 
+impl From<Status> for End {
+    fn from(status: Status) -> Self {
+        Self::failed(status)
+    }
+}
+
 impl Messages {
     /// Creates the messages of a response with these headers.
     pub(super) fn new(
         headers: &HeaderMap,
         body: UpstreamBody,
         max_length: u32,
+        held: HeldBytes,
         scope: CallScope,
     ) -> Self {
         // The headers of a response without messages are its trailers as well. A response with a
@@ -63,7 +73,7 @@ impl Messages {
         }
         let body = if end.is_none() { Some(body) } else { None };
         let decoder = EnvelopeDecoder::new(EnvelopeFormat::Grpc, max_length);
-        Self { body, decoder, head_status, end, repeats_end: true, scope }
+        Self { body, decoder, held, head_status, end, repeats_end: true, scope }
     }
 
     /// Returns the scope of the call.
@@ -92,6 +102,8 @@ impl Messages {
             match self.decoder.next_envelope() {
                 Ok(Some(envelope)) if !envelope.is_compressed() => {
                     self.scope.counters().count_response_messages(1);
+                    // Less is held now, which never fails.
+                    let _ = self.held.set(0);
                     return Poll::Ready(Ok(envelope.payload));
                 }
                 Ok(Some(_)) => {
@@ -108,7 +120,14 @@ impl Messages {
             let Some(body) = &mut self.body else {
                 return Poll::Ready(Err(self.finish(End::failed(without_status()))));
             };
-            let end = match ready!(Pin::new(body).poll_frame(cx)) {
+            let Poll::Ready(polled) = Pin::new(body).poll_frame(cx) else {
+                let held = self.held.wait_with(self.decoder.buffered_length(), cx);
+                return match held {
+                    Ok(()) => Poll::Pending,
+                    Err(status) => Poll::Ready(Err(self.finish(status.into()))),
+                };
+            };
+            let end = match polled {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => {
                         if !data.is_empty() {

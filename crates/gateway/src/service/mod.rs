@@ -11,7 +11,8 @@
 //!  request_body, reply_body
 //!  call, messages                              calls, from `prepare` to their end
 //!  error, origin, body, prefixes,              responses of the gateway itself, bodies
-//!  metered_body, unread
+//!  metered_body, unread, charged_body,
+//!  unsent, held_bytes                          memory of messages
 //!  scope, shared, inner                        a call in progress, the state of the gateway
 //!  settings, packet_routes, lifecycle          plain data
 //! ```
@@ -19,12 +20,14 @@
 mod body;
 mod builder;
 mod call;
+mod charged_body;
 mod compression;
 mod connect;
 mod documents;
 mod error;
 mod grpc;
 mod grpc_web;
+mod held_bytes;
 mod inner;
 mod json;
 mod lifecycle;
@@ -42,6 +45,7 @@ mod settings;
 mod shared;
 mod transcoder;
 mod unread;
+mod unsent;
 mod websocket;
 
 use std::convert::Infallible;

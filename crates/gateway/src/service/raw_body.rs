@@ -10,8 +10,9 @@ use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Response};
 use http_body::Frame;
 
-use super::body::{Body, BoxError, RequestBody};
+use super::body::{Body, BoxError};
 use super::call::{Failure, Prepared, Reply};
+use super::charged_body::ChargedBody;
 use super::inner::Inner;
 use super::messages::{End, Messages};
 use crate::catalog::{MethodEntry, RouteBody, RouteTarget};
@@ -170,6 +171,11 @@ impl RawInput {
         }
     }
 
+    /// Returns the number of bytes that were not taken.
+    pub(super) fn buffered_length(&self) -> usize {
+        self.pieces.iter().map(Bytes::len).sum()
+    }
+
     pub(super) fn next(&mut self) -> Option<Bytes> {
         let mut piece = self.pieces.pop_front()?;
         if piece.len() > self.max_length {
@@ -197,15 +203,16 @@ impl Inner {
         &self,
         method: Arc<MethodEntry>,
         prepared: Prepared,
-        body: RequestBody,
+        body: ChargedBody,
         place: Place,
     ) -> Result<Response<Body>, Failure> {
         if !method.descriptor().server_streaming {
             let reply = self.call_unary(&method, prepared, body).await?;
             let raw = place.read(&method, &reply.message)?;
+            let body = Body::charged(raw.data.clone(), reply.held)?;
             let mut metadata = self.json_headers(&reply.headers, &reply.trailers);
             raw.describe(&mut metadata);
-            let mut response = Response::new(Body::whole(raw.data));
+            let mut response = Response::new(body);
             *response.headers_mut() = metadata;
             return Ok(response);
         }
@@ -218,6 +225,7 @@ impl Inner {
         let mut metadata = self.json_headers(&headers, &HeaderMap::new());
         first.describe(&mut metadata);
         let body = RawBody::new(messages, method, place, first.data);
+        let body = ChargedBody::new(body, &self.settings.budget);
         let mut response = Response::new(Body::stream(body));
         *response.headers_mut() = metadata;
         Ok(response)

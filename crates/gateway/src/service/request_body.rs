@@ -12,6 +12,7 @@ use super::body::{BoxError, RequestBody};
 use super::call::too_long;
 use super::compression::Compression;
 use super::error;
+use super::held_bytes::HeldBytes;
 use super::messages::envelope_error;
 use super::raw_body::RawInput;
 use super::transcoder::RequestWriter;
@@ -25,8 +26,9 @@ pub(super) async fn read_whole(
     body: RequestBody,
     max_length: u32,
     deadline: Option<Instant>,
+    held: &mut HeldBytes,
 ) -> Result<Bytes, Status> {
-    in_time(read(body, max_length), deadline).await
+    in_time(read(body, max_length, held), deadline).await
 }
 
 /// Reads the message of a method that takes one, with its prefix.
@@ -68,15 +70,17 @@ async fn in_time(
     })
 }
 
-async fn read(mut body: RequestBody, max_length: u32) -> Result<Bytes, Status> {
+async fn read(
+    mut body: RequestBody,
+    max_length: u32,
+    held: &mut HeldBytes,
+) -> Result<Bytes, Status> {
     let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
     loop {
-        let frame = poll_fn(|cx| body.as_mut().poll_frame(cx)).await;
-        let data = match frame {
-            None => break,
-            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-            Some(Err(error)) => return Err(unread(&error)),
-        };
+        let frame = poll_fn(|cx| body.as_mut().poll_frame(cx).map(Option::transpose));
+        let frame = async { frame.await.map_err(|error| unread(&error)) };
+        let Some(frame) = held.wait(first.len() + rest.len(), frame).await? else { break };
+        let data = frame.into_data().unwrap_or_default();
         let length = first.len() + rest.len() + data.len();
         if length > max_length as usize {
             return Err(too_long(length, max_length));
@@ -131,6 +135,15 @@ impl Input {
         }
     }
 
+    /// Returns the number of bytes that wait for the rest of their message.
+    fn buffered_length(&self) -> usize {
+        match self {
+            Self::Values(splitter) => splitter.buffered_length(),
+            Self::Envelopes { decoder, .. } => decoder.buffered_length(),
+            Self::Raw(raw) => raw.buffered_length(),
+        }
+    }
+
     fn next(&mut self) -> Result<Option<Bytes>, Status> {
         match self {
             Self::Values(splitter) => splitter.next_value().map_err(|error| split_error(&error)),
@@ -179,17 +192,40 @@ fn split_error(error: &JsonSplitError) -> Status {
     Status::new(code, error.to_string())
 }
 
+/// Returns the error of a request body that ends its call with a status.
+fn call_status(status: Status) -> tonic::Status {
+    let code = tonic::Code::from(i32::try_from(status.code.number()).unwrap_or(2));
+    tonic::Status::new(code, status.message)
+}
+
 /// A request body that is made of other messages as they arrive.
 pub(super) struct TranscodedBody {
     inner: RequestBody,
     input: Input,
     writer: RequestWriter,
+    /// The part of a message that has arrived.
+    held: HeldBytes,
     has_ended: bool,
 }
 
 impl TranscodedBody {
-    pub(super) fn new(inner: RequestBody, input: Input, writer: RequestWriter) -> Self {
-        Self { inner, input, writer, has_ended: false }
+    pub(super) fn new(
+        inner: RequestBody,
+        input: Input,
+        writer: RequestWriter,
+        held: HeldBytes,
+    ) -> Self {
+        Self { inner, input, writer, held, has_ended: false }
+    }
+
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let polled = self.inner.as_mut().poll_frame(cx);
+        if polled.is_pending()
+            && let Err(status) = self.held.wait_with(self.input.buffered_length(), cx)
+        {
+            return Poll::Ready(Some(Err(call_status(status).into())));
+        }
+        polled
     }
 
     fn next(&mut self) -> Result<Option<Bytes>, Status> {
@@ -212,14 +248,9 @@ impl http_body::Body for TranscodedBody {
                 Ok(Some(message)) => return Poll::Ready(Some(Ok(Frame::data(message)))),
                 Ok(None) if this.has_ended => return Poll::Ready(None),
                 Ok(None) => {}
-                Err(status) => {
-                    // The call ends with this status.
-                    let code = tonic::Code::from(i32::try_from(status.code.number()).unwrap_or(2));
-                    let status = tonic::Status::new(code, status.message);
-                    return Poll::Ready(Some(Err(status.into())));
-                }
+                Err(status) => return Poll::Ready(Some(Err(call_status(status).into()))),
             }
-            match ready!(this.inner.as_mut().poll_frame(cx)) {
+            match ready!(this.poll_input(cx)) {
                 None => this.has_ended = true,
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 Some(Ok(frame)) => {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sockeye::MemoryBudget;
 use sockeye::upgrade::{OriginPolicy, TrustedProxies};
 
 use super::packet_routes::PacketRoutes;
@@ -21,6 +22,9 @@ const DEFAULT_MAX_MESSAGE_LENGTH: u32 = 4 * 1024 * 1024;
 /// Default time for a request of one message to arrive: enough for the default maximum length over
 /// 0.6 Mbit/s.
 const DEFAULT_BODY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Default memory budget, in bytes: that of sockeye's servers of WebSockets.
+const DEFAULT_BUDGET: usize = 256 * 1024 * 1024;
 
 /// Default maximum number of calls in progress on one socket. Chosen: the usual limit of streams on
 /// a connection of HTTP/2.
@@ -42,6 +46,7 @@ pub(super) struct Settings {
     pub(super) dispatch: DispatchOptions,
     pub(super) sockets: SocketSettings,
     pub(super) body_timeout: Duration,
+    pub(super) budget: MemoryBudget,
     pub(super) compress_responses: bool,
     pub(super) rate_limiter: Option<RateLimiter>,
     pub(super) hooks: Hooks,
@@ -63,6 +68,7 @@ impl Default for Settings {
             dispatch: DispatchOptions::default(),
             sockets: SocketSettings::default(),
             body_timeout: DEFAULT_BODY_TIMEOUT,
+            budget: MemoryBudget::new(DEFAULT_BUDGET),
             compress_responses: false,
             rate_limiter: None,
             hooks: Hooks::default(),

@@ -25,6 +25,7 @@ mod json_over_http;
 mod json_over_websockets;
 mod library;
 mod malformed_chunks_are_refused;
+mod messages_share_a_memory_budget;
 mod odd_responses_of_upstreams_have_their_status;
 mod openapi_describes_the_routes;
 mod packets_call_methods;

@@ -201,6 +201,12 @@ pub(crate) struct GatewayArguments {
     #[arg(value_parser = units::connections)]
     pub(crate) max_calls: usize,
 
+    /// Memory for messages of all calls: requests that have not arrived whole, and answers that
+    /// clients do not read. When it is exhausted, the call that holds the most fails
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", help_heading = "Limits")]
+    #[arg(value_parser = units::size)]
+    pub(crate) memory_budget: usize,
+
     /// Timeout of calls that ask for none. Default: none
     #[arg(long, value_name = "DURATION", value_parser = units::duration, help_heading = "Limits")]
     pub(crate) timeout: Option<Duration>,

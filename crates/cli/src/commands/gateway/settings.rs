@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
+use sockeye::MemoryBudget;
 use sockeye::upgrade::{OriginPolicy, TrustedProxies};
 use sockeye_gateway::deadline::TimeoutLimits;
 use sockeye_gateway::metadata::{MetadataPolicy, NamePattern};
@@ -68,6 +69,11 @@ fn builder(
         "there is no upstream; add --upstream http://127.0.0.1:50051 with the address of a gRPC \
          server, or --demo to try the gateway without one"
     );
+    anyhow::ensure!(
+        arguments.max_message as usize <= arguments.memory_budget,
+        "--max-message is more than --memory-budget: no such message could pass; lower the one or \
+         raise the other"
+    );
     let builder = Gateway::builder()
         .origins(origins(arguments)?)
         .trusted_proxies(surroundings.proxies.clone())
@@ -76,6 +82,7 @@ fn builder(
         .timeouts(timeouts(arguments))
         .max_message_length(arguments.max_message)
         .max_calls(arguments.max_calls)
+        .memory_budget(MemoryBudget::new(arguments.memory_budget))
         .body_timeout(arguments.body_timeout)
         .parse_options(ParseOptions::default().ignore_unknown(!arguments.strict_json))
         .print_options(print_options(arguments))

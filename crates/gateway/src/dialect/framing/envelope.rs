@@ -207,6 +207,11 @@ impl EnvelopeDecoder {
         }
     }
 
+    /// Returns the number of bytes that wait for the rest of their envelope.
+    pub fn buffered_length(&self) -> usize {
+        self.input.len() + self.partial.len()
+    }
+
     fn decode(&mut self) -> Result<Option<Envelope>, EnvelopeError> {
         if self.partial.is_empty()
             && let Some((flags, end)) = self.header(&self.input)?

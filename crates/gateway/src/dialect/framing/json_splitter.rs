@@ -116,6 +116,11 @@ impl JsonSplitter {
     /// The maximum number of brackets in each other: that of protobuf's parsers.
     pub const MAX_DEPTH: u32 = 100;
 
+    /// Returns the number of bytes that wait for the rest of their value.
+    pub fn buffered_length(&self) -> usize {
+        self.input.len() + self.partial.len()
+    }
+
     /// Creates a splitter for values of at most `max_length` bytes.
     pub fn new(max_length: usize) -> Self {
         Self {

@@ -69,13 +69,14 @@ async fn run(
     let method = catalog.method(head.uri.path()).map(|method| method.path());
     let scope = inner.begin_call(Dialect::GrpcWebSockets, method, &mut head)?;
     output.counters = Some(Arc::clone(scope.counters()));
-    let (mut requests, body) = requests::channel(Arc::clone(scope.counters()));
+    let (mut requests, body) =
+        requests::channel(Arc::clone(scope.counters()), &inner.settings.budget);
     let responding = respond(inner, &catalog, head, body, output);
     let reading = read_requests(receiver, &mut requests, |message, requests| {
         let cost = message.len();
         match decode(&mut decoder, message)? {
             WebSocketMessage::Data(data) if data.is_empty() => Ok(()),
-            WebSocketMessage::Data(data) => Ok(requests.send(data, cost, false)?),
+            WebSocketMessage::Data(data) => requests.send(data, cost, false),
             // The decoder yields headers once only.
             WebSocketMessage::Headers(_) | WebSocketMessage::Finish => {
                 requests.finish();

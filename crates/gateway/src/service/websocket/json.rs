@@ -38,6 +38,7 @@ use crate::deadline::TimeoutForm;
 use crate::metadata::Convention;
 use crate::record::Dialect;
 use crate::service::call::{Prepared, Reply};
+use crate::service::held_bytes::HeldBytes;
 use crate::service::inner::Inner;
 use crate::service::json::{JsonCall, JsonMessages, JsonRequests};
 use crate::service::raw_body::Place;
@@ -88,11 +89,11 @@ async fn run(
     };
     let scope = inner.begin_call(Dialect::JsonWebSocket, Some(method.path()), &mut head)?;
     let counters = scope.counters();
-    let (mut requests, body) = requests::channel(Arc::clone(counters));
+    let (mut requests, body) = requests::channel(Arc::clone(counters), &inner.settings.budget);
     if !is_stream {
         let written = form.write_only(first.as_bytes(), None);
         let written = written.inspect_err(|status| scope.set_code(status.code));
-        requests.send(written?, first.len(), true).map_err(Status::from)?;
+        requests.send(written?, first.len(), true)?;
     }
     let responding = async {
         let (convention, timeout) = (Convention::Rest, TimeoutForm::Server);
@@ -136,13 +137,16 @@ async fn respond(
     if !output.is_stream() {
         let reply = inner.call_unary(method, prepared, body).await;
         let reply = reply.map_err(|failure| failure.end.status)?;
-        return output.message(&reply.message, counters).await;
+        return output.message(&reply.message, counters, reply.held).await;
     }
     let reply = inner.call(method, prepared, body).await;
     let Reply { mut messages, .. } = reply.map_err(|failure| failure.end.status)?;
     loop {
         match messages.next().await {
-            Ok(wire) => output.message(&wire, counters).await?,
+            Ok(wire) => {
+                let held = HeldBytes::of_call(&inner.settings.budget);
+                output.message(&wire, counters, held).await?;
+            }
             Err(end) if end.status.code == Code::Ok => return Ok(()),
             Err(end) => return Err(end.status.into()),
         }
@@ -170,7 +174,12 @@ impl Output {
         self.printer.method.descriptor().server_streaming
     }
 
-    async fn message(&self, wire: &Bytes, counters: &Counters) -> Result<(), Stop> {
+    async fn message(
+        &self,
+        wire: &Bytes,
+        counters: &Counters,
+        mut held: HeldBytes,
+    ) -> Result<(), Stop> {
         let message = if let Some(place) = &self.raw {
             Message::Binary(place.read(&self.printer.method, wire)?.data)
         } else {
@@ -180,7 +189,7 @@ impl Output {
             Message::from(if is_wrapped { format!("{{\"result\":{json}}}") } else { json })
         };
         counters.count_response_bytes(message.len());
-        self.send(message).await
+        held.wait(message.len(), self.send(message)).await
     }
 
     async fn error(&self, status: &Status) -> Result<(), Stop> {

@@ -115,6 +115,7 @@ impl Inner {
             .subprotocols(subprotocol)
             .origins(settings.origins.clone())
             .trusted_proxies(settings.proxies.clone())
+            .memory_budget(settings.budget.clone())
             .config(config.max_message_length(limit.saturating_add(MESSAGE_OVERHEAD)));
         let mut request = Request::from_parts(head, ());
         let (response, upgrading) = match upgrade::hyper(&mut request, &options) {

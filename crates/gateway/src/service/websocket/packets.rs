@@ -27,7 +27,9 @@ use crate::deadline::TimeoutForm;
 use crate::dialect::framing::{Packet, Packets};
 use crate::metadata::Convention;
 use crate::record::Dialect;
-use crate::service::call::{Once, Prepared, Reply, finish_message, message_buffer};
+use crate::service::call::{Prepared, Reply, finish_message, message_buffer};
+use crate::service::charged_body::ChargedBody;
+use crate::service::held_bytes::HeldBytes;
 use crate::service::inner::Inner;
 use crate::service::packet_routes::STATUS;
 use crate::service::scope::CallScope;
@@ -158,18 +160,19 @@ async fn respond(
     request: Bytes,
     reply: &PacketSender,
 ) -> Result<(), Status> {
-    let body = Once(Some(request));
+    let budget = &inner.settings.budget;
+    let body = ChargedBody::once(request, HeldBytes::of_request(budget), budget)?;
+    let mut held = HeldBytes::of_call(budget);
     if !method.descriptor().server_streaming {
         let response = inner.call_unary(method, prepared, body).await;
-        return reply
-            .send(reply.kind, response.map_err(|failure| failure.end.status)?.message)
-            .await;
+        let message = response.map_err(|failure| failure.end.status)?.message;
+        return held.wait(message.len(), reply.send(reply.kind, message)).await;
     }
     let response = inner.call(method, prepared, body).await;
     let Reply { mut messages, .. } = response.map_err(|failure| failure.end.status)?;
     loop {
         match messages.next().await {
-            Ok(wire) => reply.send(reply.kind, wire).await?,
+            Ok(wire) => held.wait(wire.len(), reply.send(reply.kind, wire)).await?,
             Err(end) if end.status.code == Code::Ok => return Ok(()),
             Err(end) => return Err(end.status),
         }

@@ -7,7 +7,7 @@ use sockeye::Message;
 use sockeye::split::Receiver;
 use tokio::time::timeout;
 
-use super::requests::{AfterLast, RequestSender};
+use super::requests::RequestSender;
 use crate::service::scope::CallScope;
 use crate::status::{Code, Status};
 
@@ -27,12 +27,6 @@ pub(super) enum Stop {
 impl From<Status> for Stop {
     fn from(status: Status) -> Self {
         Self::Failed(status)
-    }
-}
-
-impl From<AfterLast> for Status {
-    fn from(AfterLast: AfterLast) -> Self {
-        Self::new(Code::InvalidArgument, "a message follows the end of the requests")
     }
 }
 

@@ -18,6 +18,7 @@ use crate::deadline::TimeoutForm;
 use crate::dialect::framing::{CallEnd, CallMessage, INITIAL_CREDIT, ServerFrame};
 use crate::metadata::{Convention, Part};
 use crate::service::call::Reply;
+use crate::service::held_bytes::HeldBytes;
 use crate::service::inner::Inner;
 use crate::service::messages::End;
 use crate::service::scope::{CallScope, Counters};
@@ -93,7 +94,8 @@ async fn respond(
         loop {
             match messages.next().await {
                 Ok(wire) => {
-                    if let Err(status) = output.message(wire).await {
+                    let waiting = HeldBytes::of_call(&inner.settings.budget);
+                    if let Err(status) = output.message(wire, waiting).await {
                         return End::failed(status);
                     }
                 }
@@ -155,7 +157,7 @@ impl Output {
     }
 
     /// Sends a response once the client allows it.
-    async fn message(&mut self, wire: Bytes) -> Result<(), Status> {
+    async fn message(&mut self, wire: Bytes, mut held: HeldBytes) -> Result<(), Status> {
         let message = match &self.printer {
             None => CallMessage::Proto(wire),
             Some(printer) => {
@@ -166,13 +168,12 @@ impl Output {
             }
         };
         let message = ServerFrame::Message(self.id, message).encode();
-        let sent = self.sent;
-        if self.allowed.wait_for(|allowed| *allowed > sent).await.is_err() {
-            return Err(gone());
-        }
-        self.sent += message.len() as u64;
-        self.counters.count_response_bytes(message.len());
-        self.send(message).await
+        let (length, sent) = (message.len(), self.sent);
+        let allowed = self.allowed.wait_for(|allowed| *allowed > sent);
+        held.wait(length, async { allowed.await.map(drop).map_err(|_| gone()) }).await?;
+        self.sent += length as u64;
+        self.counters.count_response_bytes(length);
+        held.wait(length, self.send(message)).await
     }
 
     /// Sends the end.

@@ -192,7 +192,7 @@ impl Connection {
             field: None,
             options: settings.print.clone(),
         });
-        let (requests, body) = requests::channel(Arc::clone(scope.counters()));
+        let (requests, body) = requests::channel(Arc::clone(scope.counters()), &settings.budget);
         let (allowed, seen) = watch::channel(start.credit);
         let (stop, stopped) = oneshot::channel();
         let call = RunningCall {
@@ -271,7 +271,7 @@ impl CallHandle {
                 return Err(Status::new(Code::InvalidArgument, message));
             }
         };
-        Ok(self.requests.send(request, cost, half_close)?)
+        self.requests.send(request, cost, half_close)
     }
 
     /// Ends the call, unless it is ending already.
