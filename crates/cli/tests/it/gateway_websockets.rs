@@ -84,6 +84,7 @@ fn a_path_carries_http2_if_asked() {
     let server = Server::start_gateway(&["--demo", "--tunnel-path", "/grpc"]);
     program::upgrade_at(&mut server.dial(), &server.address, "/grpc");
     let plain = Server::start_gateway(&["--demo"]);
+    plain.wait_for_status("/readyz", 200);
     assert!(plain.get("/grpc").starts_with("HTTP/1.1 404 "));
     let flags = ["gateway", "--demo", "--tunnel-path", "grpc"];
     assert!(program::error_output(&flags).contains("a path such as /grpc"));

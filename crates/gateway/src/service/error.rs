@@ -20,7 +20,7 @@ pub(super) fn from_call(status: &tonic::Status, path: &str) -> Status {
     }
     tracing::debug!(path, cause = status.message(), "a call has no upstream");
     let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    Status::new(Code::Unavailable, format!("the upstream {service} cannot be reached"))
+    Status::new(Code::Unavailable, format!("the upstream of {service} cannot be reached"))
 }
 
 /// Returns the status of a call that an upstream's connection ended. The cause of a connection's end
@@ -40,6 +40,13 @@ pub(super) fn from_channel(status: &tonic::Status) -> Status {
         message,
         details: Bytes::copy_from_slice(status.details()),
     }
+}
+
+/// Returns the status of a call before the first upstream has answered. A client must not take its
+/// method for one that does not exist.
+pub(super) fn unknown_services() -> Status {
+    let message = "the services of the upstreams are not known yet; try again later";
+    Status::new(Code::Unavailable, message)
 }
 
 /// Returns a response of REST with a status, without forms of its details.

@@ -53,7 +53,7 @@ impl Inner {
         body: RequestBody,
     ) -> Result<Response<WatchedBody>, Status> {
         let path = head.uri.path();
-        let upstream = catalog.upstream(path).ok_or_else(|| unknown_service(path))?;
+        let upstream = catalog.upstream(path).ok_or_else(|| unknown_service(catalog, path))?;
         let prepared = self.prepare(path, Convention::Rpc, TimeoutForm::Grpc, &head).await?;
         let Prepared { metadata, deadline, scope } = prepared;
         let is_idempotent = catalog.method(path).is_some_and(|method| method.is_idempotent());
@@ -116,7 +116,10 @@ fn copy(names: &[HeaderName], from: &HeaderMap, to: &mut HeaderMap) {
     }
 }
 
-fn unknown_service(path: &str) -> Status {
+fn unknown_service(catalog: &Catalog, path: &str) -> Status {
+    if catalog.schemas().is_empty() {
+        return error::unknown_services();
+    }
     // The path is the client's, and the message is escaped.
     Status::new(Code::Unimplemented, format!("no upstream has the method {path:?}"))
 }

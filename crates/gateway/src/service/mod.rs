@@ -64,7 +64,7 @@ use tower_service::Service;
 use crate::catalog::{Catalog, MethodEntry, RouteConflicts, RouteTarget, SourceState};
 use crate::dispatch::{Codec, Dispatch, DispatchError, RequestHead, dispatch, is_connect};
 use crate::record::Dialect;
-use crate::route::Match;
+use crate::route::{Match, RouteError};
 use body::RequestBody;
 use inner::Inner;
 use json::JsonCall;
@@ -308,6 +308,9 @@ impl Inner {
                     Ok(call) => self.json(call, head, body::empty()).await,
                     Err(status) => self.json_failure(&method, &status.into()),
                 }
+            }
+            Err(DispatchError::Route(RouteError::NotFound)) if catalog.schemas().is_empty() => {
+                error::refusal(&RequestHead::new(&head, false), &error::unknown_services())
             }
             Err(error) => {
                 // A content type without a dialect, on a path that only RPC dialects have.

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::support::{LIMIT, ServedGateway, client, message, next_data, upstream};
 
-const UNREACHABLE: &str = "the upstream sockeye.gateway.testing.Echo cannot be reached";
+const UNREACHABLE: &str = "the upstream of sockeye.gateway.testing.Echo cannot be reached";
 
 /// Checks what a client of each dialect is told of an upstream that cannot be reached.
 async fn check_unreachable(gateway: &ServedGateway) {

@@ -74,7 +74,8 @@ async fn a_server_that_starts_after_the_gateway_is_learned() {
     proxy.set_refusing(true);
     let gateway = Gateway::builder().upstream(upstream(&proxy.url())).build();
     let gateway = ServedGateway::start(gateway).await;
-    assert_eq!(gateway.post(UNARY, "{}").await.status, 404);
+    let early = gateway.post(UNARY, "{}").await;
+    assert_eq!((early.status, &early.json()["code"]), (503, &14.into()));
     proxy.set_refusing(false);
     let learned = async {
         while gateway.post(UNARY, "{}").await.status != 200 {
