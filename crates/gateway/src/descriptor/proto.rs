@@ -9,6 +9,9 @@ pub(super) type Comments = HashMap<Vec<u32>, String>;
 
 type Result<T, E = DescriptorProblem> = std::result::Result<T, E>;
 
+/// The edition of a file that stands for one that the server lacks.
+const PLACEHOLDER: u64 = 0;
+
 #[derive(Debug, Default)]
 pub(super) struct FileProto {
     pub(super) name: String,
@@ -128,6 +131,18 @@ pub(super) fn files_of_set(set: &[u8]) -> Result<Vec<&[u8]>, DescriptorError> {
 }
 
 impl FileProto {
+    /// Reports whether the file stands for one that the server lacks.
+    pub(super) fn is_placeholder(&self) -> bool {
+        self.edition == PLACEHOLDER
+    }
+
+    fn declares_nothing(&self) -> bool {
+        self.messages.is_empty()
+            && self.enums.is_empty()
+            && self.services.is_empty()
+            && self.extensions.is_empty()
+    }
+
     /// Reads a `FileDescriptorProto`.
     pub(super) fn parse(bytes: &[u8], budget: &mut Budget) -> Result<Self, DescriptorError> {
         let mut file = Self::default();
@@ -227,6 +242,9 @@ impl Parser<'_> {
             (_, Some(edition)) => {
                 return Err(DescriptorProblem::Syntax(format!("{syntax}, edition {edition}")));
             }
+            // The reflection of grpc-go sends such a file, of the syntax `<unknown:0>`, for an import
+            // that the server lacks.
+            _ if file.declares_nothing() => PLACEHOLDER,
             _ => return Err(DescriptorProblem::Syntax(syntax)),
         };
         Ok(())

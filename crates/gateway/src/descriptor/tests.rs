@@ -208,6 +208,20 @@ fn later_editions_are_read_and_unknown_syntaxes_are_not() {
 }
 
 #[test]
+fn a_placeholder_for_a_file_is_no_file() {
+    let placeholder = |name: &[u8]| [field(1, name), field(12, b"<unknown:0>")].concat();
+    let user = file(&[
+        field(3, b"validate.proto"),
+        message("M", &[member("a", 1, ".google.protobuf.Any")]),
+    ]);
+    // The bundled file is used instead.
+    let files = [placeholder(b"validate.proto"), placeholder(b"google/protobuf/any.proto"), user];
+    assert!(Pool::from_files(files).unwrap().find_message("M").is_some());
+    let unknown = [message("N", &[]), placeholder(b"n.proto")].concat();
+    assert!(matches!(refused(&[unknown]), DescriptorProblem::Syntax(_)));
+}
+
+#[test]
 fn an_extension_of_a_message_that_the_set_lacks_is_left_out() {
     let extension = [field(2, b".other.Options"), member("x", 1, "")[2..].to_vec()].concat();
     let pool = Pool::from_files([file(&[field(7, &extension)])]).unwrap();

@@ -59,6 +59,9 @@ fn link(files: &[&[u8]]) -> Result<Pool, DescriptorError> {
     let mut names: HashMap<String, &[u8]> = HashMap::new();
     for &bytes in files {
         let proto = FileProto::parse(bytes, &mut budget)?;
+        if proto.is_placeholder() {
+            continue;
+        }
         match names.get(&proto.name) {
             Some(&other) if other == bytes => {}
             Some(_) => {
