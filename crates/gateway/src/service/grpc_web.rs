@@ -70,7 +70,8 @@ impl Inner {
 
 /// Returns the format of messages that a content type names, such as `proto`.
 fn format_of(content_type: Option<&HeaderValue>) -> Option<String> {
-    let essence = content_type?.to_str().ok()?.split(';').next()?;
+    // Some clients send several types in one header.
+    let essence = content_type?.to_str().ok()?.split([';', ',']).next()?;
     essence.split_once('+').map(|(_, format)| format.trim().to_owned())
 }
 

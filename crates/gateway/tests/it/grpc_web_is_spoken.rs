@@ -101,3 +101,17 @@ async fn text_that_is_not_base64_is_refused() {
     let fetched = gateway.fetch(request.body("!!!!".to_owned()).unwrap()).await;
     assert_eq!((fetched.status, &fetched.headers["grpc-status"]), (200, &"3".parse().unwrap()));
 }
+
+#[tokio::test]
+async fn of_several_content_types_the_first_counts() {
+    let server = Server::start().await;
+    let gateway = ServedGateway::before(&server).await;
+    let request = Request::post(format!("{RPC}/Unary"))
+        .header("content-type", "application/grpc-web-text+proto, application/grpc")
+        .header("accept", "application/grpc-web");
+    let body = STANDARD.encode(framed(&message("x")));
+    let fetched = gateway.fetch(request.body(body).unwrap()).await;
+    assert_eq!(fetched.headers["content-type"], "application/grpc-web+proto");
+    let (messages, _) = decode(fetched.body);
+    assert_eq!(messages, [message("x")]);
+}

@@ -33,6 +33,7 @@ mod reflection_covers_all_upstreams;
 mod reflection_is_bounded;
 mod reflection_learns_services;
 mod requests_are_made_of_path_query_and_body;
+mod requests_may_end_in_every_way_of_http;
 mod requests_of_other_sites_are_refused;
 mod routes_that_conflict_are_refused;
 mod services_are_kept_current;

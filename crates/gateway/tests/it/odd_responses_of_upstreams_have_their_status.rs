@@ -1,6 +1,8 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
@@ -19,6 +21,7 @@ use tokio::time::timeout;
 use tonic::Code;
 
 use crate::frames::{FrameSender, Frames, frames};
+use crate::support::raw_upstream::{RawUpstream, read_messages};
 use crate::support::{LIMIT, ServedGateway, client, message, upstream};
 
 const UNARY: &str = "/sockeye.gateway.testing.Echo/Unary";
@@ -135,6 +138,80 @@ async fn a_status_of_grpc_beside_an_error_of_http_counts() {
     assert_eq!((status, &error["code"]), (429, &json!("resource_exhausted")));
     assert_eq!(error["message"], "slow down");
     assert_eq!(native(&gateway).await, Err(Code::ResourceExhausted));
+}
+
+#[tokio::test]
+async fn an_error_after_the_message_of_a_unary_call_counts() {
+    // As grpcio sends for `set_code` with a response.
+    let gateway = serve(grpc, |sender| {
+        data(&sender);
+        trailers(&sender, "8");
+    })
+    .await;
+    let (status, error) = connect(&gateway).await;
+    assert_eq!((status, &error["code"]), (429, &json!("resource_exhausted")));
+    let fetched = gateway.post("/v1/echo", "{}").await;
+    assert_eq!((fetched.status, &fetched.json()["code"]), (429, &json!(8)));
+    let (_, body) = web(&gateway).await;
+    assert!(String::from_utf8_lossy(&body).contains("grpc-status: 8"), "{body:?}");
+    assert_eq!(native(&gateway).await, Err(Code::ResourceExhausted));
+}
+
+#[tokio::test]
+async fn a_status_that_grpc_does_not_have_is_unknown() {
+    let gateway = serve(|| grpc().header("grpc-status", "1024"), drop).await;
+    assert_eq!(connect(&gateway).await.1["code"], "unknown");
+    let fetched = gateway.post("/v1/echo", "{}").await;
+    assert_eq!((fetched.status, &fetched.json()["code"]), (500, &json!(2)));
+    assert_eq!(native(&gateway).await, Err(Code::Unknown));
+}
+
+#[tokio::test]
+async fn metadata_of_a_response_without_a_body_reaches_clients() {
+    let head = || grpc().header("grpc-status", "16").header("x-why", "expired");
+    let gateway = serve(head, drop).await;
+    let request = Request::post(UNARY)
+        .header("content-type", "application/json")
+        .header("connect-protocol-version", "1");
+    let fetched = gateway.fetch(request.body("{}".to_owned()).unwrap()).await;
+    assert_eq!((fetched.status, &fetched.json()["code"]), (401, &json!("unauthenticated")));
+    assert_eq!(fetched.headers["x-why"], "expired");
+    let (headers, body) = web(&gateway).await;
+    assert_eq!(
+        (&headers["grpc-status"], &headers["x-why"]),
+        (&"16".parse().unwrap(), &"expired".parse().unwrap())
+    );
+    assert!(body.is_empty(), "{body:?}");
+}
+
+#[tokio::test]
+async fn details_of_googles_types_are_decoded_though_the_upstream_does_not_define_them() {
+    let text = |number: u8, bytes: &[u8]| {
+        let length = u8::try_from(bytes.len()).unwrap();
+        [&[number << 3 | 2, length], bytes].concat()
+    };
+    let violation = [text(1, b"title"), text(2, b"is empty")].concat();
+    let url = b"type.googleapis.com/google.rpc.BadRequest";
+    let detail = [text(1, url), text(2, &text(1, &violation))].concat();
+    let status = [&b"\x08\x03"[..], &text(2, b"no title"), &text(3, &detail)].concat();
+    let details = STANDARD_NO_PAD.encode(status);
+    let server = RawUpstream::start(move |request, mut response| {
+        let details = details.clone();
+        async move {
+            read_messages(&mut request.into_body()).await;
+            let head = grpc()
+                .header("grpc-status", "3")
+                .header("grpc-message", "no title")
+                .header("grpc-status-details-bin", details);
+            let _ = response.send_response(head.body(()).unwrap(), true);
+        }
+    })
+    .await;
+    let gateway = ServedGateway::start(server.builder("echo.proto").build()).await;
+    let fetched = gateway.post("/v1/echo", "{}").await.json();
+    let detail = &fetched["details"][0];
+    assert_eq!(detail["@type"], "type.googleapis.com/google.rpc.BadRequest");
+    assert_eq!(detail["fieldViolations"][0]["field"], "title", "{fetched}");
 }
 
 #[tokio::test]
