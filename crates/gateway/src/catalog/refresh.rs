@@ -215,7 +215,7 @@ impl Shared {
             Ok(schema) => {
                 state.problem = None;
                 if let Some(schema) = schema {
-                    tracing::info!(?upstream, services = ?schema.services(), "services were learned");
+                    tracing::info!(%upstream, services = ?schema.services(), "services were learned");
                     state.schema = Some(schema);
                     self.publish(&states);
                 }
@@ -225,7 +225,7 @@ impl Shared {
                 if state.problem.as_ref() != Some(&problem) {
                     let keeps_old = state.schema.is_some();
                     tracing::warn!(
-                        ?upstream,
+                        %upstream,
                         keeps_old,
                         "services could not be learned: {problem}"
                     );

@@ -185,8 +185,18 @@ impl Drop for Inner {
 
 impl fmt::Debug for Upstream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let urls = self.urls().iter().map(ToString::to_string).collect::<Vec<_>>();
-        f.debug_struct("Upstream").field("urls", &urls).finish_non_exhaustive()
+        f.debug_struct("Upstream").field("urls", &self.to_string()).finish_non_exhaustive()
+    }
+}
+
+/// Writes the URLs, with commas between them.
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, url) in self.urls().iter().enumerate() {
+            f.write_str(if index > 0 { "," } else { "" })?;
+            url.fmt(f)?;
+        }
+        Ok(())
     }
 }
 

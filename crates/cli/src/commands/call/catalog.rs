@@ -14,9 +14,10 @@ use sockeye_gateway::reflection::{self, FileSet, ReflectionError};
 use tonic::Code;
 use tonic::body::Body;
 
+use super::address::Address;
 use super::arguments::Call;
 use super::connector::{Connector, Http2Connection};
-use crate::client::Failure;
+use crate::client::{Failure, FailureKind};
 
 /// The hint of errors of reflection.
 const HINT: &str = "give its services with --descriptor-set FILE";
@@ -90,11 +91,29 @@ async fn reflect(options: &Call, connector: &Connector) -> Result<FileSet, Failu
         }
         let hint = match &error {
             ReflectionError::Status(status) if is_refusal(status.code()) => token_hint(options),
+            ReflectionError::Status(status) if status.code() == Code::Cancelled => {
+                return closed_early(connector.address());
+            }
+            ReflectionError::Status(status) if status.code() == Code::Unavailable => {
+                format!("try again later, or {HINT}")
+            }
             _ => HINT.to_owned(),
         };
         let error = error.to_string();
         Failure::other(format!("the services are unknown: {}; {hint}", escape(&error)))
     })
+}
+
+/// Returns the failure of a connection that the server closed before it answered.
+fn closed_early(address: &Address) -> Failure {
+    let authority = &address.authority;
+    let advice = if address.is_secure {
+        String::new()
+    } else {
+        format!("; if it expects TLS, write https://{authority}")
+    };
+    let message = format!("{authority} closed the connection: expected a gRPC server{advice}");
+    Failure::new(FailureKind::Lost, message)
 }
 
 /// Returns whether a server refuses its client.

@@ -10,8 +10,8 @@ use std::time::Duration;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, InvalidMessage};
 use sockeye::http::header::{HOST, USER_AGENT};
 use sockeye::http::uri::{PathAndQuery, Scheme};
 use sockeye::http::{HeaderValue, Request, Response, Uri};
@@ -155,7 +155,9 @@ impl Connector {
     }
 
     fn unreachable(&self, error: &io::Error) -> Failure {
-        Failure::connect(format!("cannot connect to {}: {error}", self.address.authority))
+        let Address { host, port, .. } = &self.address;
+        let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+        Failure::connect(format!("cannot connect to {host}:{port}: {error}"))
     }
 
     async fn dial_tls(
@@ -173,7 +175,8 @@ impl Connector {
         let connected = timeout(CONNECT_TIMEOUT, connecting).await;
         connected.unwrap_or_else(|_| Err(too_slow())).map_err(|error| {
             let cause = ErrorChain(&error).to_string();
-            Failure::tls(format!("the TLS handshake with {host} failed: {}", escape(&cause)))
+            let hint = tls_hint(&error);
+            Failure::tls(format!("the TLS handshake with {host} failed: {}{hint}", escape(&cause)))
         })
     }
 
@@ -275,6 +278,20 @@ impl Http2Connection {
         // All three parts are present, which is the only condition that could fail.
         *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
         self.sender.send_request(request)
+    }
+}
+
+/// Returns the next step after a TLS handshake that failed, for the failures that have one.
+fn tls_hint(error: &io::Error) -> &'static str {
+    let error = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    match error {
+        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            "; the server seems to speak no TLS: try http:// in front of the address"
+        }
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            "; name the certificate of its authority by --cacert FILE, or trust any server by -k"
+        }
+        _ => "",
     }
 }
 

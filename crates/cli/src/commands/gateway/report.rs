@@ -30,8 +30,7 @@ pub(crate) fn log_services(gateway: &Gateway, selectors: &[String]) {
 }
 
 fn log_source(source: &SourceState, routes: &HashMap<&str, usize>) {
-    let urls = source.upstream.urls().iter().map(ToString::to_string).collect::<Vec<_>>();
-    let urls = urls.join(",");
+    let urls = &source.upstream;
     for conflict in &source.conflicts {
         warn!("{urls}: {conflict}");
     }

@@ -183,8 +183,10 @@ fn print_options(arguments: &GatewayArguments) -> PrintOptions {
 fn rules(file: &Path) -> anyhow::Result<RuleFile> {
     let name = file.display();
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?;
-    let rules =
-        RuleFile::from_toml(&text).with_context(|| format!("cannot use the rules in {name}"))?;
+    let rules = RuleFile::from_toml(&text).map_err(|error| {
+        let expected = "expected TOML with [[http.rules]]";
+        anyhow::anyhow!("cannot use the rules in {name}: {error}; {expected}")
+    })?;
     for (line, fault) in rules.faults() {
         warn!("{name}: line {line}: {fault}; the rule is left out");
     }

@@ -70,13 +70,20 @@ fn tls(arguments: &GatewayArguments) -> anyhow::Result<UpstreamTls> {
 }
 
 fn descriptor_set(file: &Path) -> anyhow::Result<FileSet> {
-    FileSet::from_descriptor_set(read(file)?.into()).with_context(|| {
+    let set = FileSet::from_descriptor_set(read(file)?.into()).with_context(|| {
         format!(
             "cannot use the descriptors in {}; expected the output of protoc \
              --descriptor_set_out --include_imports",
             file.display()
         )
-    })
+    })?;
+    anyhow::ensure!(
+        set.services().len() > 0,
+        "the descriptors in {} define no service; name the files with the services when they are \
+         made",
+        file.display()
+    );
+    Ok(set)
 }
 
 #[cfg(test)]
