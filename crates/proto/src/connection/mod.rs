@@ -300,6 +300,22 @@ impl Connection {
         self.sending.in_place(message, out)
     }
 
+    /// Appends a binary message to `out` whose payload is `head` and `rest`. If `rest` is long and
+    /// sent unchanged, appends only the header and `head` and returns `true`: the caller must write
+    /// `rest` right after `out`.
+    ///
+    /// # Errors
+    /// Same as [`Connection::send`].
+    #[inline]
+    pub fn send_in_place_after(
+        &mut self,
+        head: &[u8],
+        rest: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<bool, UsageError> {
+        self.sending.in_place_after(head, rest, out)
+    }
+
     /// Appends a [prepared](Prepared) message to `out`, with a frame that is encoded once for all
     /// connections. Returned bytes are the rest of the frame, which the caller must write right
     /// after `out`.

@@ -105,6 +105,42 @@ impl Sending {
         Ok(in_place)
     }
 
+    /// Appends a binary message whose payload is `head` and `rest`, or only its header and `head`:
+    /// then returns `true`, and `rest` must be written right after them.
+    pub(super) fn in_place_after(
+        &mut self,
+        head: &[u8],
+        rest: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<bool, UsageError> {
+        let header = Header::new(OpCode::Binary, (head.len() + rest.len()) as u64);
+        if self.plain {
+            let in_place = rest.len() >= IN_PLACE_FROM;
+            header.encode(out);
+            out.extend_from_slice(head);
+            if !in_place {
+                out.extend_from_slice(rest);
+            }
+            return Ok(in_place);
+        }
+        #[cfg(feature = "deflate")]
+        if self.deflater.is_some() {
+            let payload = [head, rest].concat();
+            return self.message(MessageRef::Binary(&payload), out).map(|()| false);
+        }
+        self.check_idle()?;
+        out.reserve(MAX_HEADER_SIZE + head.len() + rest.len());
+        let mask = self.mask_keys.map(|mask_keys| mask_keys());
+        Header { mask, ..header }.encode(out);
+        let start = out.len();
+        out.extend_from_slice(head);
+        out.extend_from_slice(rest);
+        if let Some(key) = mask {
+            mask::apply(&mut out[start..], key, 0);
+        }
+        Ok(false)
+    }
+
     /// Appends a prepared message, or the beginning of its frame, and returns the rest.
     pub(super) fn prepared(
         &mut self,

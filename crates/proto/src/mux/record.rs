@@ -1,6 +1,8 @@
 //! The two forms of a record.
 
-use bytes::{Buf, Bytes, BytesMut};
+use std::ops::Deref;
+
+use bytes::{Buf, Bytes};
 
 use super::{Violation, varint};
 
@@ -26,11 +28,15 @@ impl RecordDecoder {
         Self { limit }
     }
 
-    /// Removes the next record from the input; `None` if bytes are missing.
+    /// Removes the next record from the input, without a copy from [`Bytes`] and
+    /// [`BytesMut`](bytes::BytesMut); `None` if bytes are missing.
     ///
     /// # Errors
     /// [`Violation::RecordTooLong`] as soon as the size is known.
-    pub fn decode(&self, input: &mut BytesMut) -> Result<Option<Bytes>, Violation> {
+    pub fn decode<B>(&self, input: &mut B) -> Result<Option<Bytes>, Violation>
+    where
+        B: Buf + Deref<Target = [u8]>,
+    {
         let Some((length, prefix)) = varint::peek(input) else { return Ok(None) };
         check_length(length, self.limit)?;
         // The limit fits 32 bits.
@@ -39,7 +45,19 @@ impl RecordDecoder {
             return Ok(None);
         }
         input.advance(prefix);
-        Ok(Some(input.split_to(length).freeze()))
+        Ok(Some(input.copy_to_bytes(length)))
+    }
+
+    /// Returns how many bytes the next record needs that the input does not have, as far as that is
+    /// known: at least 1 if [`decode`](Self::decode) returns `None`.
+    pub fn missing(&self, input: &[u8]) -> usize {
+        match varint::peek(input) {
+            Some((length, prefix)) => {
+                let length = usize::try_from(length.min(self.limit)).unwrap_or(usize::MAX);
+                length.saturating_add(prefix).saturating_sub(input.len())
+            }
+            None => 1,
+        }
     }
 }
 

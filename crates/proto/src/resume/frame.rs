@@ -1,10 +1,13 @@
+use bytes::Bytes;
+
 use super::error::{EndReason, FrameError};
 use super::token::{TOKEN_SIZE, Token};
 
 /// Maximum length of the data that a [`Session`](super::Session) sends in one frame, in bytes: long
 /// enough to make the header negligible, short enough that an acknowledgement does not wait long
-/// behind it. A receiver accepts any length within its window.
-pub const MAX_DATA_LENGTH: usize = 32 * 1024;
+/// behind it. A record of [`mux`](crate::mux) with 32 KiB of data and its headers fits. A receiver
+/// accepts any length within its window.
+pub const MAX_DATA_LENGTH: usize = 33 * 1024;
 
 const HELLO: u8 = 0x01;
 const WELCOME: u8 = 0x02;
@@ -123,6 +126,15 @@ impl<'a> Frame<'a> {
 
     /// Returns the payload of the message.
     pub fn encode(&self) -> Vec<u8> {
+        let mut out = self.encode_head();
+        if let Self::Data { data, .. } = self {
+            out.extend_from_slice(data);
+        }
+        out
+    }
+
+    /// Returns the payload of the message up to the data.
+    fn encode_head(&self) -> Vec<u8> {
         let mut out = vec![self.kind()];
         match self {
             Self::Hello { window } => out.extend(window.to_be_bytes()),
@@ -137,14 +149,9 @@ impl<'a> Frame<'a> {
                 put_position(&mut out, attach.position);
             }
             Self::Attached(position) => put_position(&mut out, *position),
-            Self::Data { offset, data } => {
-                out.reserve(8 + data.len());
-                out.extend(offset.to_be_bytes());
-                out.extend_from_slice(data);
-            }
-            Self::Ack { read: number } | Self::Fin { offset: number } => {
-                out.extend(number.to_be_bytes());
-            }
+            Self::Data { offset: number, .. }
+            | Self::Ack { read: number }
+            | Self::Fin { offset: number } => out.extend(number.to_be_bytes()),
             Self::End(EndReason(reason)) => out.push(*reason),
         }
         out
@@ -162,6 +169,40 @@ impl<'a> Frame<'a> {
             Self::Fin { .. } => FIN,
             Self::End(_) => END,
         }
+    }
+}
+
+/// A frame to send: the payload of one message, in two parts, so that data is not copied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedFrame {
+    /// The part before the data.
+    pub head: Vec<u8>,
+    /// The data; empty in most frames.
+    pub data: Bytes,
+}
+
+impl EncodedFrame {
+    pub(super) fn data(offset: u64, data: Bytes) -> Self {
+        Self { head: Frame::Data { offset, data: &[] }.encode_head(), data }
+    }
+
+    /// Returns the payload in one piece.
+    pub fn concat(self) -> Vec<u8> {
+        let mut payload = self.head;
+        payload.extend_from_slice(&self.data);
+        payload
+    }
+}
+
+impl From<Frame<'_>> for EncodedFrame {
+    fn from(frame: Frame<'_>) -> Self {
+        Self { head: frame.encode(), data: Bytes::new() }
+    }
+}
+
+impl From<Vec<u8>> for EncodedFrame {
+    fn from(head: Vec<u8>) -> Self {
+        Self { head, data: Bytes::new() }
     }
 }
 

@@ -55,8 +55,8 @@ impl Limits {
         Self { expiry, ..self }
     }
 
-    /// Sets the maximum delay of an acknowledgement. Default: 25 ms. A quarter of the window is
-    /// acknowledged without a delay.
+    /// Sets the maximum delay of an acknowledgement. Default: 25 ms. A quarter of the window, or 256
+    /// KiB if that is less, is acknowledged without a delay.
     pub const fn ack_delay(self, ack_delay: Duration) -> Self {
         Self { ack_delay, ..self }
     }

@@ -52,6 +52,7 @@
 //! # Ok::<_, sockeye_proto::resume::ResumeError>(())
 //! ```
 
+mod byte_queue;
 mod error;
 mod frame;
 mod limits;
@@ -63,7 +64,7 @@ mod tests;
 mod token;
 
 pub use error::{EndReason, FrameError, ResumeError};
-pub use frame::{Attach, Frame, MAX_DATA_LENGTH, Position};
+pub use frame::{Attach, EncodedFrame, Frame, MAX_DATA_LENGTH, Position};
 pub use limits::Limits;
 pub use session::Session;
 pub use token::Token;

@@ -1,15 +1,20 @@
-use std::collections::VecDeque;
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use super::byte_queue::ByteQueue;
 use super::error::FrameError;
 use super::frame::Position;
-use super::sending::KEPT_CAPACITY;
+
+/// Number of bytes that are acknowledged without a delay even if the window is longer: the other end
+/// keeps what is not acknowledged, and memory that is used again soon is in the processor's cache.
+const MAX_UNANNOUNCED: u64 = 256 * 1024;
 
 /// The direction from the other end to this one: the bytes that have arrived and that the program
 /// has not read, and the acknowledgement that is due.
 #[derive(Debug)]
 pub(super) struct Receiving {
-    buffer: VecDeque<u8>,
+    buffer: ByteQueue,
     /// Maximum length of `buffer`.
     window: usize,
     ack_delay: Duration,
@@ -26,9 +31,9 @@ pub(super) struct Receiving {
 }
 
 impl Receiving {
-    pub(super) const fn new(window: usize, ack_delay: Duration) -> Self {
+    pub(super) fn new(window: usize, ack_delay: Duration) -> Self {
         Self {
-            buffer: VecDeque::new(),
+            buffer: ByteQueue::default(),
             window,
             ack_delay,
             received: 0,
@@ -64,12 +69,12 @@ impl Receiving {
 
     /// Returns the allocated memory, in bytes.
     pub(super) fn memory(&self) -> usize {
-        self.buffer.capacity()
+        self.buffer.memory()
     }
 
     /// Drops the data after the session has ended.
     pub(super) fn clear(&mut self) {
-        self.buffer = VecDeque::new();
+        self.buffer = ByteQueue::default();
     }
 
     /// Drops what has arrived and what will arrive, as if the program had read it.
@@ -79,10 +84,12 @@ impl Receiving {
         self.on_read(now);
     }
 
+    /// Handles data, which is a part of `message` if the driver passes that on.
     pub(super) fn handle_data(
         &mut self,
         offset: u64,
         data: &[u8],
+        message: Option<&Bytes>,
         now: Duration,
     ) -> Result<(), FrameError> {
         self.check_offset(offset)?;
@@ -94,7 +101,10 @@ impl Receiving {
         if self.discards {
             self.on_read(now);
         } else {
-            self.buffer.extend(data);
+            match message {
+                Some(message) => self.buffer.push(message.slice_ref(data)),
+                None => self.buffer.extend(data),
+            }
         }
         Ok(())
     }
@@ -110,20 +120,20 @@ impl Receiving {
 
     /// Moves bytes to `into`, and returns their number.
     pub(super) fn read(&mut self, into: &mut [u8], now: Duration) -> usize {
-        let (front, back) = self.buffer.as_slices();
-        let first = front.len().min(into.len());
-        into[..first].copy_from_slice(&front[..first]);
-        let second = back.len().min(into.len() - first);
-        into[first..first + second].copy_from_slice(&back[..second]);
-        let length = first + second;
+        let length = self.buffer.read(into);
         if length > 0 {
-            self.buffer.drain(..length);
-            if self.buffer.is_empty() && self.buffer.capacity() > KEPT_CAPACITY {
-                self.buffer = VecDeque::new();
-            }
             self.on_read(now);
         }
         length
+    }
+
+    /// Returns the next bytes, at most `max`; none if nothing was received.
+    pub(super) fn read_chunk(&mut self, max: usize, now: Duration) -> Bytes {
+        let chunk = self.buffer.take(max);
+        if !chunk.is_empty() {
+            self.on_read(now);
+        }
+        chunk
     }
 
     /// Records that the other end is told the position by the frame that is sent next.
@@ -147,13 +157,14 @@ impl Receiving {
     }
 
     /// Schedules an acknowledgement: at once for the end and for a quarter of the window, so that
-    /// the sender never waits for the delay in the middle of its stream.
+    /// the sender never waits for the delay in the middle of its stream, and for
+    /// [`MAX_UNANNOUNCED`].
     fn on_read(&mut self, now: Duration) {
         let unannounced = self.position().read - self.announced;
         if unannounced == 0 {
             return;
         }
-        if self.is_read() || unannounced >= (self.window as u64 / 4).max(1) {
+        if self.is_read() || unannounced >= (self.window as u64 / 4).clamp(1, MAX_UNANNOUNCED) {
             self.ack_at = Some(now);
         } else {
             self.ack_at.get_or_insert(now.saturating_add(self.ack_delay));

@@ -1,10 +1,8 @@
-use std::collections::VecDeque;
+use bytes::Bytes;
 
+use super::byte_queue::ByteQueue;
 use super::error::ResumeError;
-use super::frame::{Frame, MAX_DATA_LENGTH, Position};
-
-/// Capacity, in bytes, up to which an empty buffer keeps its memory.
-pub(super) const KEPT_CAPACITY: usize = 4 * 1024;
+use super::frame::{EncodedFrame, Frame, MAX_DATA_LENGTH, Position};
 
 /// The direction from this end to the other: the bytes from the first that the other program has
 /// not read to the last that the local program has written.
@@ -16,7 +14,7 @@ pub(super) const KEPT_CAPACITY: usize = 4 * 1024;
 /// ```
 #[derive(Debug)]
 pub(super) struct Sending {
-    buffer: VecDeque<u8>,
+    buffer: ByteQueue,
     /// Maximum length of `buffer`.
     limit: usize,
     /// The other end's window; 0 until it is known.
@@ -33,8 +31,8 @@ pub(super) struct Sending {
 }
 
 impl Sending {
-    pub(super) const fn new(limit: usize) -> Self {
-        let buffer = VecDeque::new();
+    pub(super) fn new(limit: usize) -> Self {
+        let buffer = ByteQueue::default();
         Self { buffer, limit, window: 0, base: 0, acked: 0, sent: 0, highest: 0, finished: false }
     }
 
@@ -52,6 +50,17 @@ impl Sending {
         let taken = &bytes[..bytes.len().min(self.capacity())];
         self.buffer.extend(taken);
         taken.len()
+    }
+
+    /// Removes as many bytes from `bytes` as fit, without a copy if there are many.
+    pub(super) fn write_chunk(&mut self, bytes: &mut Bytes) {
+        let length = bytes.len().min(self.capacity());
+        self.buffer.push(bytes.split_to(length));
+    }
+
+    /// Returns how many bytes no WebSocket has taken.
+    pub(super) fn unsent(&self) -> u64 {
+        self.end().saturating_sub(self.sent)
     }
 
     pub(super) const fn finish(&mut self) {
@@ -74,12 +83,12 @@ impl Sending {
 
     /// Returns the allocated memory, in bytes.
     pub(super) fn memory(&self) -> usize {
-        self.buffer.capacity()
+        self.buffer.memory()
     }
 
     /// Drops the data after the session has ended.
     pub(super) fn clear(&mut self) {
-        self.buffer = VecDeque::new();
+        self.buffer = ByteQueue::default();
     }
 
     /// Begins to send on another WebSocket, after what the other end has received.
@@ -101,14 +110,14 @@ impl Sending {
     }
 
     /// Returns the next frame that the window allows.
-    pub(super) fn poll_transmit(&mut self) -> Option<Vec<u8>> {
+    pub(super) fn poll_transmit(&mut self) -> Option<EncodedFrame> {
         let end = self.end();
         if self.sent == end {
             if !self.finished {
                 return None;
             }
             self.on_sent(end + 1);
-            return Some(Frame::Fin { offset: end }.encode());
+            return Some(Frame::Fin { offset: end }.into());
         }
         if self.sent > end {
             return None;
@@ -117,19 +126,13 @@ impl Sending {
         let start = usize::try_from(offset - self.base).ok()?;
         let allowed = self.window.saturating_sub(offset - self.base);
         let allowed = usize::try_from(allowed).unwrap_or(usize::MAX).min(MAX_DATA_LENGTH);
-        // A frame lies within one of the two slices of the ring; the next frame continues.
-        let (front, back) = self.buffer.as_slices();
-        let rest = match start.checked_sub(front.len()) {
-            None => &front[start..],
-            Some(start) => &back[start..],
-        };
-        let data = &rest[..rest.len().min(allowed)];
-        if data.is_empty() {
+        if allowed == 0 {
             return None;
         }
-        let (length, frame) = (data.len() as u64, Frame::Data { offset, data }.encode());
-        self.on_sent(offset + length);
-        Some(frame)
+        // A frame lies within one chunk of the buffer; the next frame continues.
+        let data = self.buffer.part(start, allowed);
+        self.on_sent(offset + data.len() as u64);
+        Some(EncodedFrame::data(offset, data))
     }
 
     fn on_sent(&mut self, position: u64) {
@@ -141,10 +144,7 @@ impl Sending {
     fn release(&mut self, read: u64) {
         let bytes = read.min(self.end());
         let length = usize::try_from(bytes - self.base).unwrap_or(usize::MAX);
-        self.buffer.drain(..length.min(self.buffer.len()));
-        if self.buffer.is_empty() && self.buffer.capacity() > KEPT_CAPACITY {
-            self.buffer = VecDeque::new();
-        }
+        self.buffer.skip(length);
         self.base = bytes;
         self.acked = read;
     }

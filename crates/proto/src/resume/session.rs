@@ -1,7 +1,9 @@
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::error::{FrameError, ResumeError};
-use super::frame::{Attach, Frame, Position};
+use super::frame::{Attach, EncodedFrame, Frame, Position};
 use super::receiving::Receiving;
 use super::sending::Sending;
 use super::{Limits, Token};
@@ -120,6 +122,18 @@ impl Session {
         if self.error.is_some() { 0 } else { self.sending.write(bytes) }
     }
 
+    /// Removes as many bytes from `bytes` as fit the buffer. Many bytes are not copied.
+    pub fn write_chunk(&mut self, bytes: &mut Bytes) {
+        if self.error.is_none() {
+            self.sending.write_chunk(bytes);
+        }
+    }
+
+    /// Returns how many bytes that were written no WebSocket has taken.
+    pub fn unsent(&self) -> u64 {
+        self.sending.unsent()
+    }
+
     /// Returns how many bytes [`write`](Self::write) takes.
     pub fn write_capacity(&self) -> usize {
         if self.error.is_some() { 0 } else { self.sending.capacity() }
@@ -148,6 +162,12 @@ impl Session {
     /// Moves received bytes to `into`, and returns their number.
     pub fn read(&mut self, into: &mut [u8], now: Duration) -> usize {
         self.receiving.read(into, now)
+    }
+
+    /// Returns the next received bytes, at most `max`; none if there are none. Many bytes are not
+    /// copied.
+    pub fn read_chunk(&mut self, max: usize, now: Duration) -> Bytes {
+        self.receiving.read_chunk(max, now)
     }
 
     /// Returns whether there are bytes to read.
@@ -235,6 +255,23 @@ impl Session {
     /// The error that ends the session, after a frame that notifies the other end unless the error
     /// came from there.
     pub fn handle(&mut self, payload: &[u8], now: Duration) -> Result<(), ResumeError> {
+        self.handle_payload(payload, None, now)
+    }
+
+    /// Handles the payload of a binary message, of which long data is kept without a copy.
+    ///
+    /// # Errors
+    /// Those of [`handle`](Self::handle).
+    pub fn handle_message(&mut self, payload: &Bytes, now: Duration) -> Result<(), ResumeError> {
+        self.handle_payload(payload, Some(payload), now)
+    }
+
+    fn handle_payload(
+        &mut self,
+        payload: &[u8],
+        message: Option<&Bytes>,
+        now: Duration,
+    ) -> Result<(), ResumeError> {
         if let Some(error) = self.error {
             return Err(error);
         }
@@ -244,7 +281,7 @@ impl Session {
             self.owes_end = false;
             return Err(reason.error());
         }
-        let handled = frame.and_then(|frame| self.handle_frame(frame, now));
+        let handled = frame.and_then(|frame| self.handle_frame(frame, message, now));
         handled.inspect_err(|&error| self.fail(error))
     }
 
@@ -261,21 +298,27 @@ impl Session {
 
     /// Returns the next frame to send, if there is a WebSocket.
     pub fn poll_transmit(&mut self, now: Duration) -> Option<Vec<u8>> {
+        self.poll_frame(now).map(EncodedFrame::concat)
+    }
+
+    /// Returns the next frame to send like [`poll_transmit`](Self::poll_transmit), with its data
+    /// apart.
+    pub fn poll_frame(&mut self, now: Duration) -> Option<EncodedFrame> {
         if let Link::Detached { .. } = self.link {
             return None;
         }
         if let Some(error) = self.error {
             let owed = std::mem::take(&mut self.owes_end);
-            return owed.then(|| Frame::End(error.reason()).encode());
+            return owed.then(|| Frame::End(error.reason()).into());
         }
         if let Some(first) = self.first.take() {
-            return Some(first);
+            return Some(first.into());
         }
         if self.link != Link::Attached {
             return None;
         }
         match self.receiving.poll_ack(now) {
-            Some(read) => Some(Frame::Ack { read }.encode()),
+            Some(read) => Some(Frame::Ack { read }.into()),
             None => self.sending.poll_transmit(),
         }
     }
@@ -300,7 +343,12 @@ impl Session {
         }
     }
 
-    fn handle_frame(&mut self, frame: Frame<'_>, now: Duration) -> Result<(), ResumeError> {
+    fn handle_frame(
+        &mut self,
+        frame: Frame<'_>,
+        message: Option<&Bytes>,
+        now: Duration,
+    ) -> Result<(), ResumeError> {
         let is_opening = matches!(self.link, Link::Opening { .. });
         match frame {
             Frame::Welcome { token, window, expiry } if is_opening && self.token.is_none() => {
@@ -313,7 +361,7 @@ impl Session {
                 self.on_attached(position)?;
             }
             Frame::Data { offset, data } if self.is_attached() => {
-                self.receiving.handle_data(offset, data, now)?;
+                self.receiving.handle_data(offset, data, message, now)?;
             }
             Frame::Fin { offset } if self.is_attached() => {
                 self.receiving.handle_fin(offset, now)?;

@@ -18,6 +18,14 @@ fn both_ways_of_sending_give_the_same_bytes() {
                 written.extend_from_slice(message.as_bytes());
             }
             assert!(written == copied, "{length}");
+            for at in [0, 1, length].map(|at| at.min(length)) {
+                let (head, rest) = message.as_bytes().split_at(at);
+                let mut written = Vec::new();
+                if make().send_in_place_after(head, rest, &mut written).unwrap() {
+                    written.extend_from_slice(rest);
+                }
+                assert!(written == copied, "{length}, {at} before");
+            }
         }
     }
 }

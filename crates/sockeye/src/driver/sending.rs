@@ -2,6 +2,7 @@ use std::borrow::Cow;
 use std::io;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
 use sockeye_proto::{
     CloseCode, CloseFrame, Kind, Message, MessageRef, Prepared, State, TimedOut, UsageError,
 };
@@ -71,6 +72,17 @@ impl Driver {
         let (length, before) = (payload.len(), self.output.len());
         if self.connection.send_in_place(MessageRef::Binary(&payload), self.output.buffer())? {
             self.output.push_shared(payload.into_owned().into());
+        }
+        self.count_sent(Kind::Binary, length, self.output.len() - before);
+        Ok(())
+    }
+
+    /// Adds a binary message whose payload is `head` and `rest` to the output, for which there must
+    /// be capacity; a long `rest` is not copied.
+    pub(crate) fn push_after(&mut self, head: &[u8], rest: Bytes) -> Result<(), UsageError> {
+        let (length, before) = (head.len() + rest.len(), self.output.len());
+        if self.connection.send_in_place_after(head, &rest, self.output.buffer())? {
+            self.output.push_shared(rest);
         }
         self.count_sent(Kind::Binary, length, self.output.len() - before);
         Ok(())

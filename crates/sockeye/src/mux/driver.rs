@@ -55,6 +55,8 @@ pub(super) async fn drive<T: RecordTransport>(shared: Arc<Shared>, mut transport
     }
     // A peer that does not end the transport in time is left to it.
     let _ = timeout(CLOSE_TIMEOUT, poll_fn(|cx| poll_end(&shared, &mut transport, cx))).await;
+    drop(transport);
+    shared.release();
 }
 
 /// Moves records until the session has ended.

@@ -53,7 +53,7 @@
 //!
 //! let client = Client::new("wss://example.com/").subprotocols([SUBPROTOCOL]);
 //! let stream = ResumableStream::connect(Reconnecting::new(client)).await?;
-//! let session = Session::client_over(stream, Config::new().idle_timeout(None));
+//! let session = Session::client_resumable(stream, Config::new().idle_timeout(None));
 //! # drop(session);
 //! # Ok(())
 //! # }
@@ -69,6 +69,7 @@ mod byte_stream;
 mod driver;
 mod error;
 mod recv_stream;
+mod resumable;
 mod send_stream;
 mod session;
 mod shared;

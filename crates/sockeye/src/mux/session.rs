@@ -10,9 +10,11 @@ use tokio::time::Instant;
 
 use super::byte_stream::StreamTransport;
 use super::driver::{RecordTransport, drive};
+use super::resumable::ResumableTransport;
 use super::shared::{Change, Shared};
 use super::{DatagramError, RecvStream, SendStream, SessionError};
 use crate::WebSocket;
+use crate::resume::ResumableStream;
 
 /// One end of a session: streams and datagrams over one connection. Clones share the session.
 ///
@@ -52,9 +54,8 @@ impl Session {
         Self::over_websocket(ws, config, Role::Server)
     }
 
-    /// Begins a session on a reliable byte stream, such as that of
-    /// [`ResumableStream`](crate::resume::ResumableStream), at the end that takes the role of the
-    /// client. The other end must take that of the server.
+    /// Begins a session on a reliable byte stream at the end that takes the role of the client. The
+    /// other end must take that of the server.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -74,6 +75,25 @@ impl Session {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         Self::over_stream(stream, config, Role::Server)
+    }
+
+    /// Begins a session as [`client_over`](Self::client_over) does, on a stream that outlives its
+    /// WebSocket. Data passes through the stream without a copy, and streams of a higher priority
+    /// wait for less data than in the stream's buffer.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn client_resumable(stream: ResumableStream, config: Config) -> Self {
+        Self::over_resumable(stream, config, Role::Client)
+    }
+
+    /// Begins a session as [`client_resumable`](Self::client_resumable) does, at the end that takes
+    /// the role of the server.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn server_resumable(stream: ResumableStream, config: Config) -> Self {
+        Self::over_resumable(stream, config, Role::Server)
     }
 
     /// Opens a stream in both directions. Waits while the peer's limit of streams is reached, and
@@ -184,6 +204,13 @@ impl Session {
         }
     }
 
+    /// Returns a future that waits until the session has ended and has let go of its connection: then
+    /// everything has been sent that is still sent. The future does not keep the session.
+    pub fn released(&self) -> impl Future<Output = ()> + Send + use<> {
+        let shared = Arc::clone(&self.handle.shared);
+        async move { shared.wait_until_released().await }
+    }
+
     /// Returns whether the session has ended.
     pub fn is_closed(&self) -> bool {
         self.shared().lock().mux.end().is_some()
@@ -217,9 +244,11 @@ impl Session {
         }
         let session = Self::new(Multiplexer::new(role, config, Framing::Messages, Duration::ZERO));
         session.shared().end_transport(Some(SessionError::Subprotocol));
+        let shared = Arc::clone(&session.handle.shared);
         tokio::spawn(async move {
             // The peer may be gone; the session has failed in any case.
             let _ = ws.close(CloseCode::PROTOCOL_ERROR, "no subprotocol").await;
+            shared.release();
         });
         session
     }
@@ -230,6 +259,12 @@ impl Session {
     {
         Self::begin(config, role, Framing::ByteStream, |mux| {
             StreamTransport::new(stream, mux.decoder())
+        })
+    }
+
+    fn over_resumable(stream: ResumableStream, config: Config, role: Role) -> Self {
+        Self::begin(config, role, Framing::ByteStream, |mux| {
+            ResumableTransport::new(stream, mux.decoder())
         })
     }
 

@@ -21,11 +21,14 @@ pub(super) struct Shared {
     available: [Notify; 2],
     datagram: Notify,
     ended: Notify,
+    released: Notify,
 }
 
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) mux: Multiplexer,
+    /// Whether the driver has let go of the transport.
+    is_released: bool,
     /// The error that ended the session besides the end of the state machine.
     failure: Option<SessionError>,
     driver: Option<Waker>,
@@ -46,6 +49,7 @@ impl Shared {
     pub(super) fn new(mux: Multiplexer, epoch: Instant) -> Self {
         let state = State {
             mux,
+            is_released: false,
             failure: None,
             driver: None,
             readers: HashMap::new(),
@@ -58,6 +62,7 @@ impl Shared {
             available: [Notify::new(), Notify::new()],
             datagram: Notify::new(),
             ended: Notify::new(),
+            released: Notify::new(),
         }
     }
 
@@ -117,6 +122,23 @@ impl Shared {
             }
             state.mux.on_transport_ended();
         });
+    }
+
+    /// Records that the driver has let go of the transport.
+    pub(super) fn release(&self) {
+        self.lock().is_released = true;
+        self.released.notify_waiters();
+    }
+
+    pub(super) async fn wait_until_released(&self) {
+        loop {
+            let mut released = pin!(self.released.notified());
+            released.as_mut().enable();
+            if self.lock().is_released {
+                return;
+            }
+            released.await;
+        }
     }
 
     fn notify(&self, change: Change) -> &Notify {

@@ -4,12 +4,11 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
-use sockeye_proto::resume::{EndReason, Frame, FrameError};
+use sockeye_proto::resume::{EncodedFrame, EndReason, Frame, FrameError};
 use sockeye_proto::{CloseCode, Message};
 
 use super::Error;
-use super::shared::{Shared, Timer, set_waker};
+use super::shared::{MAX_UNSENT, Shared, Timer, set_waker};
 use crate::WebSocket;
 
 /// Timeout of the first frame of the other end, equal to that of the opening handshake.
@@ -105,23 +104,22 @@ impl Driver<'_> {
                 other => return Ok(other),
             }
             let Some(frame) = self.next_frame(cx)? else { break };
-            if let Err(error) = self.ws.driver.push(Message::Binary(Bytes::from(frame))) {
-                return Ok(Poll::Ready(Err(error)));
+            if let Err(error) = self.ws.driver.push_after(&frame.head, frame.data) {
+                return Ok(Poll::Ready(Err(error.into())));
             }
         }
         Ok(self.ws.driver.poll_flush_sent(cx))
     }
 
-    fn next_frame(&mut self, cx: &mut Context<'_>) -> Result<Option<Vec<u8>>, Outcome> {
+    fn next_frame(&mut self, cx: &mut Context<'_>) -> Result<Option<EncodedFrame>, Outcome> {
         let mut state = self.shared.lock();
         if state.generation != self.generation {
             return Err(Outcome::Replaced);
         }
         set_waker(&mut state.driver, cx);
-        let frame = state.session.poll_transmit(self.shared.now());
-        if frame.is_some() && state.session.is_sent() {
-            // A flush may wait for this.
-            state.wake_program();
+        let frame = state.session.poll_frame(self.shared.now());
+        if frame.is_some() && state.session.unsent() < MAX_UNSENT {
+            state.wake_writer();
         }
         Ok(frame)
     }
@@ -149,7 +147,7 @@ impl Driver<'_> {
         }
         match message {
             // An error stays in the session, which notifies the other end.
-            Message::Binary(payload) => drop(state.session.handle(&payload, now)),
+            Message::Binary(payload) => drop(state.session.handle_message(&payload, now)),
             Message::Text(_) => state.session.fail(FrameError::Text.into()),
         }
         state.account();

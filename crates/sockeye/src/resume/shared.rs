@@ -12,6 +12,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Error;
 
+/// Length of bytes that no WebSocket has taken, from which the records of `mux` wait, equal to the
+/// output that a WebSocket holds. A stream of a higher priority waits for no more than both.
+pub(super) const MAX_UNSENT: u64 = 64 * 1024;
+
 /// One end of a session.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -198,6 +202,11 @@ impl State {
     /// Wakes the program's calls that wait.
     pub(super) fn wake_program(&mut self) {
         wake(&mut self.reader);
+        wake(&mut self.writer);
+    }
+
+    /// Wakes the call that waits to write.
+    pub(super) fn wake_writer(&mut self) {
         wake(&mut self.writer);
     }
 

@@ -6,10 +6,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Error;
-use super::shared::{Shared, State, set_waker};
+use super::shared::{MAX_UNSENT, Shared, State, set_waker};
 
 /// A byte stream that outlives its WebSocket, on a client or a server.
 ///
@@ -85,6 +86,51 @@ impl ResumableStream {
             })
         })
         .await
+    }
+
+    /// Waits until a WebSocket has taken most of what was written, unlike a write, which waits only
+    /// while the buffer is full.
+    pub(crate) fn poll_mostly_sent(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.poll_state(cx, |state, cx| {
+            let is_done = state.is_complete || state.session.unsent() < MAX_UNSENT;
+            poll_done(is_done, state, cx)
+        })
+    }
+
+    /// Writes like [`AsyncWrite`] until `chunk` is empty. A long chunk is not copied.
+    pub(crate) fn poll_write_chunk(
+        &self,
+        chunk: &mut Bytes,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        self.poll_state(cx, |state, cx| {
+            if state.is_complete || state.session.is_finished() {
+                return Poll::Ready(Err(Error::ShutDown));
+            }
+            let before = chunk.len();
+            state.session.write_chunk(chunk);
+            if chunk.len() < before {
+                state.account();
+                state.wake_driver();
+            }
+            poll_done(chunk.is_empty(), state, cx)
+        })
+    }
+
+    /// Returns the next bytes; none at the end of the stream. Many bytes are not copied.
+    pub(crate) fn poll_read_chunk(&self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Error>> {
+        let now = self.shared.now();
+        self.poll_state(cx, |state, cx| {
+            let chunk = state.session.read_chunk(usize::MAX, now);
+            if !chunk.is_empty() {
+                state.account();
+                state.wake_driver();
+            } else if !state.is_read() {
+                set_waker(&mut state.reader, cx);
+                return Poll::Pending;
+            }
+            Poll::Ready(Ok(chunk))
+        })
     }
 
     /// Waits until the session has begun, on a client.

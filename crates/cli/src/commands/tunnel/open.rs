@@ -29,7 +29,6 @@ mod remote;
 mod report;
 mod socks;
 mod stdio;
-mod transport;
 mod udp;
 mod users;
 

@@ -13,9 +13,9 @@ use super::super::streams::Stream;
 use super::super::{StreamId, record};
 use super::{Event, Multiplexer};
 
-/// Maximum length of a record that is sent, in bytes: a frame of a higher priority waits for no
-/// more than this.
-const MAX_SENT_RECORD: usize = 32 * 1024;
+/// Maximum length of the stream data of a record that is sent, in bytes: a frame of a higher priority
+/// waits for no more than this. A power of two, so that the buffers of programs fill whole records.
+const MAX_SENT_PAYLOAD: usize = 32 * 1024;
 
 /// The part of a record that is not used for stream data, in bytes: the header of the frame. With
 /// the default of `max_record_size`, this leaves 16,352 bytes, the most that every version of the
@@ -77,7 +77,7 @@ impl Multiplexer {
     pub(super) fn max_payload(&self) -> usize {
         let limit = self.peer.map_or(DEFAULT_MAX_RECORD_SIZE.into(), |peer| peer.max_record_size);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        limit.min(MAX_SENT_RECORD) - RECORD_OVERHEAD
+        limit.saturating_sub(RECORD_OVERHEAD).min(MAX_SENT_PAYLOAD)
     }
 
     fn next_record(&mut self) -> Option<Bytes> {

@@ -65,8 +65,8 @@ fn cut(pair: &mut Pair, written: &mut [usize; 2], random: &mut Random) {
 }
 
 fn check_bounds(pair: &Pair, client: Limits, server: Limits) {
-    // A ring buffer has at most twice the capacity that it needs.
-    let most = |limits: Limits| 2 * (limits.buffer + limits.window) as usize + 64;
+    // A buffer has at most twice the capacity that it needs, or a kibibyte.
+    let most = |limits: Limits| 2 * (limits.buffer + limits.window) as usize + 2 * 1024;
     assert!(pair.client.memory() <= most(client));
     assert!(pair.server.as_ref().map_or(0, Session::memory) <= most(server));
 }

@@ -1,4 +1,5 @@
 use sockeye::mux::{Config, Session};
+use sockeye::resume::ResumableStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{bytes, open};
@@ -10,12 +11,22 @@ const CUTS: usize = 5;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_over_a_resumable_stream_survive_cuts() {
+    survive_cuts(Session::client_resumable, Session::server_resumable).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resumable_stream_may_be_used_as_any_byte_stream() {
+    survive_cuts(Session::client_over, Session::server_resumable).await;
+}
+
+type Begin = fn(ResumableStream, Config) -> Session;
+
+async fn survive_cuts(begin_client: Begin, begin_server: Begin) {
     let mut serving = serve(|sessions| sessions).await;
     let proxy = Proxy::start(serving.address).await;
     let [client, server] = pair(&mut serving, proxy.address).await;
     let config = Config::new().idle_timeout(None);
-    let (client, server) =
-        (Session::client_over(client, config), Session::server_over(server, config));
+    let (client, server) = (begin_client(client, config), begin_server(server, config));
     let cutting = tokio::spawn(async move {
         for cut in 1..=CUTS {
             proxy.passed(cut * LENGTH / (CUTS + 1)).await;
@@ -40,4 +51,7 @@ async fn streams_over_a_resumable_stream_survive_cuts() {
     assert!(echoed == data, "the data came back changed");
     echo.await.unwrap();
     cutting.await.unwrap();
+    let released = client.released();
+    drop((client, send, recv));
+    released.await;
 }

@@ -8,14 +8,12 @@ use std::time::Duration;
 use sockeye::reconnect::{Backoff, Reconnecting};
 use sockeye::resume::{Error, Limits, ResumableStream, ResumeError};
 use sockeye::{Client, Config, mux};
-use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use super::Open;
 use super::link::Publisher;
 use super::remote::{Bind, Remotes};
-use super::transport::Transport;
 use crate::client::{Failure, FailureKind, opening, token};
 use crate::commands::tunnel::protocol::{GOING_AWAY, PATH, SUBPROTOCOL};
 
@@ -56,14 +54,8 @@ pub(super) struct Keeper {
     mux: mux::Config,
     /// Whether a session has begun: from then on, the client waits for the server.
     has_begun: Arc<AtomicBool>,
-    current: Option<Current>,
-}
-
-/// The last session that has begun.
-struct Current {
-    session: mux::Session,
-    /// Completes when the session has let go of its stream.
-    ended: oneshot::Receiver<()>,
+    /// The last session that has begun.
+    current: Option<mux::Session>,
 }
 
 impl Keeper {
@@ -117,9 +109,8 @@ impl Keeper {
             let error = match begun {
                 Ok(stream) => {
                     self.has_begun.store(true, Ordering::Relaxed);
-                    let (transport, ended) = Transport::new(stream);
-                    let session = mux::Session::client_over(transport, self.mux);
-                    self.current = Some(Current { session: session.clone(), ended });
+                    let session = mux::Session::client_resumable(stream, self.mux);
+                    self.current = Some(session.clone());
                     return Ok(session);
                 }
                 Err(error) => error,
@@ -161,18 +152,19 @@ impl Keeper {
 
     /// Closes the session, so that the server frees what it keeps for the client.
     pub(super) async fn close(&mut self) {
-        if let Some(Current { session, ended }) = self.current.take() {
+        if let Some(session) = self.current.take() {
             session.close(GOING_AWAY, "");
             // The server forgets a session whose end it does not learn after a time.
-            let _ = timeout(CLOSE_TIMEOUT, ended).await;
+            let _ = timeout(CLOSE_TIMEOUT, session.released()).await;
         }
     }
 
     /// Ends the session once the server has what its streams carried, which have all ended.
     pub(super) async fn finish(&mut self) {
-        if let Some(Current { session, ended }) = self.current.take() {
+        if let Some(session) = self.current.take() {
+            let released = session.released();
             drop(session);
-            let _ = timeout(FINISH_TIMEOUT, ended).await;
+            let _ = timeout(FINISH_TIMEOUT, released).await;
         }
     }
 }

@@ -24,7 +24,7 @@ pub(super) async fn accept_all(mut listener: Listener, service: &Arc<Service>) {
 
 async fn serve(stream: ResumableStream, service: Arc<Service>, number: u64) {
     let (peer, identity) = (stream.peer_addr(), stream.identity().unwrap_or_default().into());
-    let session = mux::Session::server_over(stream, service.mux);
+    let session = mux::Session::server_resumable(stream, service.mux);
     debug!(session = number, peer = peer.map(tracing::field::display), %identity, "session begun");
     let client = Client::new(service, session.clone(), number, identity, peer);
     let mut streams = JoinSet::new();
