@@ -11,7 +11,7 @@ use crate::commands::exec::Exec;
 use crate::commands::gateway::{self, GatewayArguments};
 use crate::commands::generate::{Completions, Man};
 use crate::commands::serve::Serve;
-use crate::commands::tunnel::Tunnel;
+use crate::commands::tunnel::{self, Tunnel};
 use crate::config::{self, ParseError};
 use crate::logs::LogFormat;
 use crate::parsed::Parsed;
@@ -90,6 +90,17 @@ pub(crate) fn parse_serve_again() -> anyhow::Result<Parsed<Serve>> {
     })
 }
 
+/// Parses the command line of the process again, for a reload of `sockeye tunnel serve`.
+///
+/// # Errors
+/// Any mistake on the command line, in the file or in the environment.
+pub(crate) fn parse_tunnel_again() -> anyhow::Result<Parsed<tunnel::Serve>> {
+    parse_again(|command| match command {
+        Command::Tunnel(arguments) => arguments.into_server(),
+        _ => None,
+    })
+}
+
 fn parse_again<T>(pick: fn(Command) -> Option<T>) -> anyhow::Result<Parsed<T>> {
     let Arguments { command, verbose, .. } = parse_line().map_err(ParseError::into_error)?;
     let arguments = pick(command).context("the command line is that of another command")?;
@@ -106,6 +117,7 @@ pub(crate) fn check_files(matches: &ArgMatches) -> anyhow::Result<()> {
     match arguments.command {
         Command::Gateway(arguments) => gateway::check_files(&arguments),
         Command::Serve(arguments) => arguments.check_files(),
+        Command::Tunnel(arguments) => arguments.check_files(),
         _ => Ok(()),
     }
 }

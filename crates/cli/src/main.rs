@@ -54,6 +54,6 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Gateway(options) => gateway::run(*options, arguments::parse_gateway_again),
         Command::Man(options) => generate::man(&options, Arguments::command()),
         Command::Serve(options) => serve::run(*options, arguments::parse_serve_again),
-        Command::Tunnel(options) => tunnel::run(&options),
+        Command::Tunnel(options) => tunnel::run(options, arguments::parse_tunnel_again),
     }
 }

@@ -21,6 +21,9 @@ mod relay;
 mod serve;
 mod socket;
 
+use self::serve::ParseAgain;
+pub(crate) use self::serve::Serve;
+
 /// Forward TCP, UDP and Unix sockets through one WebSocket, which may be lost and replaced
 #[derive(Debug, Args)]
 pub(crate) struct Tunnel {
@@ -31,17 +34,39 @@ pub(crate) struct Tunnel {
 #[derive(Debug, Subcommand)]
 enum End {
     Open(Box<open::Open>),
-    Serve(Box<serve::Serve>),
+    Serve(Box<Serve>),
 }
 
-/// Runs one end of a tunnel until it is stopped.
+/// Runs one end of a tunnel until it is stopped. `parse_again` is called for each reload of a
+/// server.
 ///
 /// # Errors
 /// When the server cannot start, or when the client cannot begin or has to end.
-pub(crate) fn run(tunnel: &Tunnel) -> anyhow::Result<()> {
-    match &tunnel.end {
-        End::Open(options) => open::run(options),
-        End::Serve(options) => serve::run(options),
+pub(crate) fn run(tunnel: Tunnel, parse_again: ParseAgain) -> anyhow::Result<()> {
+    match tunnel.end {
+        End::Open(options) => open::run(&options),
+        End::Serve(options) => serve::run(*options, parse_again),
+    }
+}
+
+impl Tunnel {
+    /// Returns the arguments of a server.
+    pub(crate) fn into_server(self) -> Option<Serve> {
+        match self.end {
+            End::Open(_) => None,
+            End::Serve(options) => Some(*options),
+        }
+    }
+
+    /// Checks the files that the flags of a server name.
+    ///
+    /// # Errors
+    /// A sentence about the first file that cannot be used.
+    pub(crate) fn check_files(&self) -> anyhow::Result<()> {
+        match &self.end {
+            End::Open(_) => Ok(()),
+            End::Serve(options) => options.check_files(),
+        }
     }
 }
 

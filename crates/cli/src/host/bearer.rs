@@ -58,11 +58,17 @@ pub(crate) enum BearerAccess {
 
 /// The tokens of a file.
 #[derive(Clone)]
-pub(crate) struct Tokens(Arc<[Entry]>);
+pub(crate) struct Tokens {
+    entries: Arc<[Entry]>,
+    /// The number of times that the file was read again.
+    reloads: u32,
+}
 
 struct Entry {
     token: Box<str>,
-    /// The number of the token's line: a name for logs and sessions that is no secret.
+    /// The number of the token's line when the token was new: a name for logs and sessions that is
+    /// no secret. A token that a reload adds has the number of the reload too, so that it never gets
+    /// the name of another token, whose sessions it could take.
     identity: Arc<str>,
 }
 
@@ -93,6 +99,34 @@ impl BearerAccess {
         );
     }
 
+    /// Reads the flags and the file again. Tokens that are still there keep their identities.
+    ///
+    /// # Errors
+    /// As those of [`new`](Self::new), and when the kind of access would change: sessions may belong
+    /// to clients without an identity of their own.
+    pub(crate) fn reload(
+        &self,
+        arguments: &BearerArguments,
+        hosting: &Hosting,
+        bound: SocketAddr,
+    ) -> anyhow::Result<Self> {
+        match (self, &arguments.token_file) {
+            (Self::Tokens(tokens), Some(file)) => Ok(Self::Tokens(tokens.read_again(file)?)),
+            (Self::Tokens(_), None) => bail!("the end of --token-file needs a restart"),
+            (_, Some(_)) => bail!("the use of --token-file needs a restart"),
+            (_, None) => Self::new(arguments, hosting, bound),
+        }
+    }
+
+    /// Returns whether clients of this identity are admitted, after a reload: whether its token is
+    /// still there.
+    pub(crate) fn is_admitted(&self, identity: &str) -> bool {
+        match self {
+            Self::Private | Self::Anybody => true,
+            Self::Tokens(tokens) => tokens.entries.iter().any(|entry| *entry.identity == *identity),
+        }
+    }
+
     /// Returns whether the server is meant for programs on this machine alone.
     pub(crate) fn is_private(&self) -> bool {
         matches!(self, Self::Private)
@@ -120,6 +154,24 @@ impl BearerAccess {
 
 impl Tokens {
     fn read(file: &Path) -> anyhow::Result<Self> {
+        Self::parse(file, |_, line| format!("token {line}").into(), 0)
+    }
+
+    fn read_again(&self, file: &Path) -> anyhow::Result<Self> {
+        let reloads = self.reloads.saturating_add(1);
+        let identity = |token: &str, line| match self.identity(token) {
+            Some(identity) => identity,
+            None => format!("token {line} of reload {reloads}").into(),
+        };
+        Self::parse(file, identity, reloads)
+    }
+
+    /// Reads a file. `identity` returns the name of a token in a line of this number.
+    fn parse(
+        file: &Path,
+        identity: impl Fn(&str, usize) -> Arc<str>,
+        reloads: u32,
+    ) -> anyhow::Result<Self> {
         let text = token::read(file)?;
         let name = file.display();
         let Ok(text) = str::from_utf8(&text) else { bail!("{name} is not text") };
@@ -134,11 +186,11 @@ impl Tokens {
                      characters without spaces, such as `openssl rand -hex 32` prints"
                 );
             }
-            entries.push(Entry { token: line.into(), identity: format!("token {number}").into() });
+            entries.push(Entry { token: line.into(), identity: identity(line, number) });
         }
         match entries.len() {
             0 => bail!("{name} has no token; expected one a line"),
-            1..=MAX_TOKENS => Ok(Self(entries.into())),
+            1..=MAX_TOKENS => Ok(Self { entries: entries.into(), reloads }),
             length => bail!("{name} has {length} tokens; at most {MAX_TOKENS} are allowed"),
         }
     }
@@ -147,7 +199,7 @@ impl Tokens {
     /// token and of those in the file, not on their content.
     fn identity(&self, token: &str) -> Option<Arc<str>> {
         let mut found = None;
-        for entry in &*self.0 {
+        for entry in &*self.entries {
             if is_equal(entry.token.as_bytes(), token.as_bytes()) {
                 found = Some(&entry.identity);
             }
@@ -174,7 +226,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 impl std::fmt::Debug for Tokens {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tokens").field("len", &self.0.len()).finish_non_exhaustive()
+        f.debug_struct("Tokens").field("len", &self.entries.len()).finish_non_exhaustive()
     }
 }
 
@@ -221,6 +273,30 @@ mod tests {
         ] {
             assert_eq!(admit(wrong), None, "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn a_reload_gives_no_token_the_identity_of_another() {
+        const OTHER: &str = "fedcba9876543210";
+        let first = read("first", &format!("{OTHER}\n0123456789abcdef\n")).unwrap();
+        let file = std::env::temp_dir().join(format!("sockeye-again-{}", std::process::id()));
+        let again = |tokens: &Tokens, text: &str| {
+            std::fs::write(&file, text).unwrap();
+            tokens.read_again(&file).unwrap()
+        };
+        // The first line is gone, another one is new, and one has moved.
+        let second = again(&first, "a-token-that-is-new\n# moved\n0123456789abcdef\n");
+        let name =
+            |tokens: &Tokens, token: &str| tokens.identity(token).map(|name| name.to_string());
+        assert_eq!(name(&second, "0123456789abcdef").as_deref(), Some("token 2"));
+        assert_eq!(name(&second, "a-token-that-is-new").as_deref(), Some("token 1 of reload 1"));
+        assert_eq!(name(&second, OTHER), None);
+        let access = BearerAccess::Tokens(second.clone());
+        assert!(access.is_admitted("token 2") && !access.is_admitted("token 1"));
+        // A token that comes back is a new one.
+        let third = again(&second, &format!("{OTHER}\n"));
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(name(&third, OTHER).as_deref(), Some("token 1 of reload 2"));
     }
 
     #[test]

@@ -75,6 +75,7 @@ mod trusted_proxies_report_the_client;
 mod tunnel_denies;
 mod tunnel_forwards;
 mod tunnel_proxies;
+mod tunnel_reload;
 mod tunnel_survives_cuts;
 mod unread_responses_end_the_connection;
 mod wrong_requests_name_the_right_path;

@@ -28,3 +28,6 @@ pub(super) const IDLE: u64 = 0x02;
 
 /// The code with which a session is closed whose program ends.
 pub(super) const GOING_AWAY: u32 = 0x00;
+
+/// The code with which a server closes the sessions of a token that it admits no longer.
+pub(super) const TOKEN_REMOVED: u32 = 0x01;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use sockeye::resume::{self, Limits};
-use sockeye::{MemoryBudget, Shutdown};
+use sockeye::{MemoryBudget, Shutdown, resume};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
+use self::reload::Reloader;
 use self::routes::Upgrades;
 use self::service::Service;
 use crate::allocator;
@@ -15,18 +16,21 @@ use crate::host::bearer::BearerAccess;
 use crate::host::health::Readiness;
 use crate::host::lifetime::Lifetime;
 use crate::host::listener::Listener;
+use crate::host::reload::ReloadSignal;
 use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
 use crate::host::{hosts, metrics, proxies, tls};
 use crate::runtime;
 
 pub(crate) use self::arguments::Serve;
+pub(crate) use self::reload::ParseAgain;
 
 mod arguments;
 mod bind;
 mod client;
 mod proxy_header;
 mod record;
+mod reload;
 mod routes;
 mod service;
 mod session;
@@ -34,21 +38,22 @@ mod stream;
 mod target;
 mod udp;
 
-/// Runs the server until a signal stops it.
+/// Runs the server until a signal stops it. `parse_again` is called for each reload.
 ///
 /// # Errors
 /// When the server cannot start: the address is taken, a file cannot be used, or other machines can
 /// reach the server and no flag says which clients are admitted.
-pub(super) fn run(options: &Serve) -> anyhow::Result<()> {
-    runtime::run(serve(options))
+pub(super) fn run(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()> {
+    runtime::run(serve(options, parse_again))
 }
 
-async fn serve(options: &Serve) -> anyhow::Result<()> {
+async fn serve(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()> {
     let hosting = &options.hosting;
     let metrics = if hosting.metrics { Some(metrics::ServerMetrics::install()?) } else { None };
     let listener = Listener::open(hosting).await?;
     let address = listener.address()?;
     let mut lifetime = Lifetime::begin(&listener)?;
+    let reload_signal = ReloadSignal::listen()?;
     let access = BearerAccess::new(&options.access, hosting, address)?;
     let tls = tls::server_config(hosting, address)?.map(TlsAcceptor::from).map(Reloadable::new);
     let hosts = hosts::policy(hosting, address)?;
@@ -56,17 +61,15 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
     let log = options.access_log.as_deref().map(AccessLog::open).transpose()?;
 
     let (new_sessions, sessions) = resume::listener();
-    let limits =
-        Limits::new().buffer(options.buffer).window(options.buffer).expiry(options.session_expiry);
-    let sessions = sessions
-        .limits(limits)
-        .max_sessions(options.max_sessions)
-        .memory_budget(MemoryBudget::new(options.memory_budget));
-    let service = Arc::new(Service::new(options, log.clone()));
+    let sessions = options.limit(sessions.memory_budget(MemoryBudget::new(options.memory_budget)));
     let is_private = access.is_private();
-    let upgrades = Upgrades::new(options, access, sessions, hosts.clone(), proxies.clone());
+    let service = Service::new(&options, access.clone(), log.clone());
+    let (service, service_receiver) = watch::channel(Arc::new(service));
+    let upgrades =
+        Upgrades::new(&options, access, sessions.clone(), hosts.clone(), proxies.clone());
+    let upgrades = Reloadable::new(upgrades);
     let readiness = Readiness::new(|| None);
-    let router = routes::router(upgrades, metrics, &readiness);
+    let router = routes::router(upgrades.clone(), metrics, &readiness);
     let hosts = Reloadable::new(Arc::new(hosts));
     let server = Server::new(hosting, router, &hosts, proxies, tls.clone());
 
@@ -77,21 +80,34 @@ async fn serve(options: &Serve) -> anyhow::Result<()> {
     if !is_private && tls.is_none() && !address.ip().is_loopback() {
         warn!("tokens and data travel without encryption: there is no --tls-cert");
     }
-    lifetime.notifier.clone().ready();
+    let arguments = Reloadable::new(Arc::new(options));
+    let reloader = Reloader {
+        parse_again,
+        address,
+        arguments: arguments.clone(),
+        server: &server,
+        sessions,
+        upgrades,
+        service,
+    };
+    let notifier = lifetime.notifier.clone();
+    notifier.ready();
     let serving = async {
+        let delay = || arguments.current().hosting.drain_delay;
         tokio::select! {
             () = server.accept_all(listener) => {}
             () = allocator::trim_after_changes() => {}
-            _ = lifetime.wait_for_stop(&readiness, || hosting.drain_delay) => {}
+            () = reload_signal.run(&notifier, async || reloader.reload()) => {}
+            _ = lifetime.wait_for_stop(&readiness, delay) => {}
         }
-        lifetime.let_connections_end(&server, hosting).await;
+        lifetime.let_connections_end(&server, &arguments.current().hosting).await;
     };
     tokio::select! {
         () = serving => {}
-        () = session::accept_all(new_sessions, &service) => {}
+        () = session::accept_all(new_sessions, &service_receiver) => {}
     }
     info!("shutting down: closing all connections; a second signal exits immediately");
-    let shutdown = Shutdown::restart().timeout(hosting.shutdown_timeout);
+    let shutdown = Shutdown::restart().timeout(arguments.current().hosting.shutdown_timeout);
     tokio::select! {
         drained = server.drain.finish(shutdown) => info!("shut down; WebSockets: {drained}"),
         () = lifetime.signals.next() => {

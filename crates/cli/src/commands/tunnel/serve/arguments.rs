@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use sockeye::resume::{Limits, ResumableSessions};
 
 use crate::commands::tunnel::allow::Rule;
 use crate::host::Hosting;
-use crate::host::bearer::BearerArguments;
+use crate::host::bearer::{BearerAccess, BearerArguments};
 use crate::units;
 
 /// Serve a tunnel to targets that are allowed
@@ -106,4 +107,23 @@ pub(crate) struct Serve {
     /// Append a line of JSON for each connection to this file; - for standard output
     #[arg(long, value_name = "FILE", help_heading = "Logging")]
     pub(super) access_log: Option<PathBuf>,
+}
+
+impl Serve {
+    /// Sets the limits of new sessions.
+    pub(super) fn limit(&self, sessions: ResumableSessions) -> ResumableSessions {
+        let limits =
+            Limits::new().buffer(self.buffer).window(self.buffer).expiry(self.session_expiry);
+        sessions.limits(limits).max_sessions(self.max_sessions)
+    }
+
+    /// Checks the files that the flags name.
+    ///
+    /// # Errors
+    /// A sentence about the first file that cannot be used, or about the flags that are missing.
+    pub(crate) fn check_files(&self) -> anyhow::Result<()> {
+        self.hosting.check_files()?;
+        let address = self.hosting.expected_address();
+        BearerAccess::new(&self.access, &self.hosting, address).map(drop)
+    }
 }

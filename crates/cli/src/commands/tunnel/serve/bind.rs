@@ -111,7 +111,7 @@ impl Accepted {
         };
         let end = match opened.await {
             Ok(stream) => {
-                let idle = client.service.stream_idle;
+                let idle = client.service().stream_idle;
                 relay::relay_after_answer(socket, stream, &record.counts, idle).await
             }
             Err(error) => {
@@ -124,7 +124,8 @@ impl Accepted {
 }
 
 async fn bind(client: &Client, request: &Request) -> Result<SocketListener, Answer> {
-    let binds = &client.service.binds;
+    let service = client.service();
+    let binds = &service.binds;
     let (host, target) = (&*request.host, request.target());
     let deny = |reason: Denied| {
         let text = format!("the server does not listen on {target}: {reason} (--allow-bind)");

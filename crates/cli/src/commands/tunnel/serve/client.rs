@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sockeye::mux;
+use tokio::sync::watch;
 
 use super::service::Service;
 
@@ -14,7 +15,7 @@ const MAX_BINDS: usize = 32;
 /// One client, from the first of its WebSockets to the end of its session.
 #[derive(Debug)]
 pub(super) struct Client {
-    pub(super) service: Arc<Service>,
+    service: watch::Receiver<Arc<Service>>,
     pub(super) session: mux::Session,
     /// The number of the session, for logs.
     pub(super) number: u64,
@@ -30,7 +31,7 @@ pub(super) struct BindGuard(Arc<Client>);
 
 impl Client {
     pub(super) fn new(
-        service: Arc<Service>,
+        service: watch::Receiver<Arc<Service>>,
         session: mux::Session,
         number: u64,
         identity: Arc<str>,
@@ -38,6 +39,11 @@ impl Client {
     ) -> Arc<Self> {
         let binds = AtomicUsize::new(0);
         Arc::new(Self { service, session, number, identity, peer, binds })
+    }
+
+    /// Returns the current settings of the server.
+    pub(super) fn service(&self) -> Arc<Service> {
+        Arc::clone(&self.service.borrow())
     }
 
     /// Takes a place for a listener; `None` when the client has too many.

@@ -97,7 +97,7 @@ impl Drop for Record {
     fn drop(&mut self) {
         let counts = [&self.counts.received, &self.counts.sent];
         let [request_bytes, response_bytes] = counts.map(|count| count.load(Ordering::Relaxed));
-        let Client { peer, identity, number, service, .. } = &*self.client;
+        let Client { peer, identity, number, .. } = &*self.client;
         let line = Line {
             peer: peer.map(|peer| peer.to_string()),
             identity,
@@ -118,7 +118,7 @@ impl Drop for Record {
             outcome = line.outcome,
             "stream ended"
         );
-        if let Some(log) = &service.log {
+        if let Some(log) = &self.client.service().log {
             log.write(&line);
         }
     }

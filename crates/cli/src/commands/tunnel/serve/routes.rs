@@ -18,6 +18,7 @@ use crate::commands::tunnel::protocol::{PATH, SUBPROTOCOL};
 use crate::host::bearer::BearerAccess;
 use crate::host::health::Readiness;
 use crate::host::metrics::ServerMetrics;
+use crate::host::reloadable::Reloadable;
 use crate::host::shutdown::ConnectionGuard;
 use crate::host::websocket;
 
@@ -50,7 +51,7 @@ impl Upgrades {
 
 /// Returns the router of the server.
 pub(super) fn router(
-    upgrades: Upgrades,
+    upgrades: Reloadable<Upgrades>,
     metrics: Option<ServerMetrics>,
     readiness: &Readiness,
 ) -> Router {
@@ -69,7 +70,7 @@ pub(super) fn router(
 }
 
 async fn upgrade(
-    State(upgrades): State<Upgrades>,
+    State(upgrades): State<Reloadable<Upgrades>>,
     Extension(guard): Extension<ConnectionGuard>,
     (method, headers): (Method, HeaderMap),
     upgrade: Result<WebSocketUpgrade, WebSocketRejection>,
@@ -79,6 +80,7 @@ async fn upgrade(
         let upgrade = [(UPGRADE, "websocket"), (CONNECTION, "upgrade")];
         return (StatusCode::UPGRADE_REQUIRED, upgrade, sentence).into_response();
     }
+    let upgrades = upgrades.current();
     let identity = match upgrades.access.admit(&headers) {
         Ok(identity) => identity,
         Err(refusal) => {

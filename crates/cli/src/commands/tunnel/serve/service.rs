@@ -1,5 +1,7 @@
-//! The settings and limits that all streams of a server share.
+//! The settings and limits that all streams of a server share. A reload replaces them for new
+//! streams.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sockeye::mux;
@@ -8,6 +10,7 @@ use tokio::sync::Semaphore;
 use super::Serve;
 use crate::commands::tunnel::allow::{Binds, Targets};
 use crate::host::access_log::AccessLog;
+use crate::host::bearer::BearerAccess;
 
 /// Maximum number of names that are resolved at once; further ones wait. Chosen: the system resolves
 /// each on a thread, of which tokio has at most 512.
@@ -16,34 +19,42 @@ const MAX_LOOKUPS: usize = 64;
 /// The settings and limits of a server.
 #[derive(Debug)]
 pub(super) struct Service {
+    pub(super) access: BearerAccess,
     pub(super) targets: Targets,
     pub(super) binds: Binds,
     pub(super) send_proxy: bool,
     pub(super) connect_timeout: Duration,
     pub(super) stream_idle: Option<Duration>,
     pub(super) udp_idle: Duration,
-    pub(super) lookups: Semaphore,
+    pub(super) lookups: Arc<Semaphore>,
     pub(super) log: Option<AccessLog>,
     pub(super) mux: mux::Config,
 }
 
 impl Service {
-    pub(super) fn new(options: &Serve, log: Option<AccessLog>) -> Self {
+    pub(super) fn new(options: &Serve, access: BearerAccess, log: Option<AccessLog>) -> Self {
         // The session below has its own timeouts and pings.
         let mux = mux::Config::new()
             .max_bi_streams(options.max_streams)
             .idle_timeout(None)
             .keep_alive(None);
         Self {
+            access,
             targets: Targets::new(&options.allow),
             binds: Binds::new(&options.allow_bind),
             send_proxy: options.send_proxy,
             connect_timeout: options.connect_timeout,
             stream_idle: options.stream_idle,
             udp_idle: options.udp_idle,
-            lookups: Semaphore::new(MAX_LOOKUPS),
+            lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)),
             log,
             mux,
         }
+    }
+
+    /// Returns other settings, with the same log and the same limit of lookups.
+    pub(super) fn with(&self, options: &Serve, access: BearerAccess) -> Self {
+        let lookups = Arc::clone(&self.lookups);
+        Self { lookups, ..Self::new(options, access, self.log.clone()) }
     }
 }

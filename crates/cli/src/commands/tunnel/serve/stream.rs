@@ -42,9 +42,9 @@ pub(super) async fn serve(client: Arc<Client>, mut stream: Stream) {
 }
 
 async fn tcp(client: &Client, request: &Request, stream: Stream, record: &mut Record) {
-    let service = &client.service;
+    let service = client.service();
     let connected = async {
-        let addresses = target::resolve(service, request).await?;
+        let addresses = target::resolve(&service, request).await?;
         target::connect(&addresses, service.connect_timeout).await
     };
     let (mut connection, address) = match connected.await {
@@ -62,7 +62,7 @@ async fn tcp(client: &Client, request: &Request, stream: Stream, record: &mut Re
 }
 
 async fn unix(client: &Client, request: &Request, stream: Stream, record: &mut Record) {
-    let service = &client.service;
+    let service = client.service();
     if let Err(denied) = service.targets.check_path(&request.host) {
         return record.refuse(stream, target::denied(&request.target(), denied)).await;
     }

@@ -22,9 +22,9 @@ pub(super) async fn serve(
     mut stream: Stream,
     record: &mut Record,
 ) {
-    let service = &client.service;
+    let service = client.service();
     let connected = async {
-        let addresses = target::resolve(service, request).await?;
+        let addresses = target::resolve(&service, request).await?;
         connect(&addresses).await.map_err(|error| target::failure(&request.target(), &error))
     };
     let (socket, address) = match connected.await {
