@@ -79,6 +79,17 @@ pub(crate) fn parse_gateway_again() -> anyhow::Result<Parsed<GatewayArguments>> 
     })
 }
 
+/// Parses the command line of the process again, for a reload of `sockeye exec`.
+///
+/// # Errors
+/// Any mistake on the command line, in the file or in the environment.
+pub(crate) fn parse_exec_again() -> anyhow::Result<Parsed<Exec>> {
+    parse_again(|command| match command {
+        Command::Exec(arguments) => Some(*arguments),
+        _ => None,
+    })
+}
+
 /// Parses the command line of the process again, for a reload of `sockeye serve`.
 ///
 /// # Errors

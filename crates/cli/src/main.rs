@@ -50,7 +50,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Config(options) => {
             config_command::run(&options, &Arguments::command(), arguments::check_files)
         }
-        Command::Exec(options) => exec::run(&options),
+        Command::Exec(options) => exec::run(*options, arguments::parse_exec_again),
         Command::Gateway(options) => gateway::run(*options, arguments::parse_gateway_again),
         Command::Man(options) => generate::man(&options, Arguments::command()),
         Command::Serve(options) => serve::run(*options, arguments::parse_serve_again),

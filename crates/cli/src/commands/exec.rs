@@ -32,6 +32,8 @@ mod pipes;
 #[cfg(unix)]
 mod process;
 #[cfg(unix)]
+mod reload;
+#[cfg(unix)]
 mod routes;
 #[cfg(unix)]
 mod server;
@@ -43,7 +45,10 @@ mod terminal;
 /// # Errors
 /// Always.
 #[cfg(not(unix))]
-pub(crate) fn run(_: &Exec) -> anyhow::Result<()> {
+pub(crate) fn run(
+    _: Exec,
+    _: fn() -> anyhow::Result<crate::parsed::Parsed<Exec>>,
+) -> anyhow::Result<()> {
     anyhow::bail!("sockeye exec runs on Unix only: it needs process groups and pseudo-terminals")
 }
 

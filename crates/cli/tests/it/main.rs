@@ -38,6 +38,7 @@ mod exec_ends_processes;
 mod exec_in_a_browser;
 mod exec_joins_messages_and_pipes;
 mod exec_keeps_input;
+mod exec_reloads_without_losing_a_terminal;
 mod exec_runs_terminals;
 mod gateway_access_log;
 mod gateway_configuration;

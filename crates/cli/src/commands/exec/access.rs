@@ -10,6 +10,7 @@ use axum::http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use sockeye::upgrade::OriginPolicy;
+use tokio::sync::watch;
 
 use super::arguments::Exec;
 use crate::host::bearer::{BearerAccess, BearerArguments};
@@ -19,6 +20,9 @@ const COOKIE_NAME: &str = "sockeye-exec";
 
 /// Maximum length of the body of a login, in bytes: a token.
 const MAX_LOGIN: usize = 4096;
+
+/// Begins the identity of a client with a token of `--read-only-token-file`.
+const READ_ONLY: &str = "read-only ";
 
 /// The rights of a client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,15 +34,23 @@ pub(super) struct Grant {
     pub(super) writes: bool,
 }
 
-/// The clients that may use the command.
+/// The clients that may use the command. A reload replaces them.
 #[derive(Debug)]
 pub(super) struct Access {
+    rules: watch::Sender<Arc<Rules>>,
+    is_tls: bool,
+}
+
+#[derive(Debug)]
+struct Rules {
     writers: BearerAccess,
     readers: Option<BearerAccess>,
     read_only: bool,
-    is_tls: bool,
     origins: OriginPolicy,
 }
+
+/// Rules that were read and are not in use yet.
+pub(super) struct NewRules(Rules);
 
 impl Access {
     /// Decides which clients a server that listens on `bound` admits.
@@ -48,12 +60,83 @@ impl Access {
     /// says which clients are admitted.
     pub(super) fn new(options: &Exec, bound: SocketAddr) -> anyhow::Result<Self> {
         let hosting = &options.hosting;
-        let writers = BearerAccess::new(&options.bearer, hosting, bound)?;
+        let rules = Rules::new(options, bound, None)?;
+        Ok(Self {
+            rules: watch::Sender::new(Arc::new(rules)),
+            is_tls: hosting.tls_cert.is_some() || hosting.self_signed,
+        })
+    }
+
+    /// Reads the rules anew. Tokens that were in the files before keep their identities.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new), and a change between tokens and none.
+    pub(super) fn read_again(&self, options: &Exec, bound: SocketAddr) -> anyhow::Result<NewRules> {
+        let old = self.current();
+        Ok(NewRules(Rules::new(options, bound, Some(&old))?))
+    }
+
+    /// Replaces the rules. Clients whose token is no longer in a file are closed.
+    pub(super) fn replace(&self, NewRules(rules): NewRules) {
+        self.rules.send_replace(Arc::new(rules));
+    }
+
+    /// Waits until a reload has removed the token of a client. Cancel safe.
+    pub(super) async fn wait_until_removed(&self, owner: &str) {
+        // Never fails: `self` has the sender.
+        let _ = self.rules.subscribe().wait_for(|rules| !rules.is_admitted(owner)).await;
+    }
+
+    fn current(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.borrow())
+    }
+
+    /// Returns the rights of a client by the headers of its request.
+    ///
+    /// # Errors
+    /// The response that refuses the client.
+    pub(super) fn admit(&self, headers: &HeaderMap) -> Result<Grant, Box<Response>> {
+        let rules = self.current();
+        if !headers.contains_key(AUTHORIZATION)
+            && let Some(token) = cookie(headers)
+            && let Some(grant) = rules.admit_token(&token)
+        {
+            return Ok(grant);
+        }
+        let refused = match rules.writers.admit(headers) {
+            Ok(owner) => return Ok(Grant { owner, writes: !rules.read_only }),
+            Err(refused) => refused,
+        };
+        let reader = rules.readers.as_ref().and_then(|readers| readers.admit(headers).ok());
+        reader.as_deref().map(read_only).ok_or(refused)
+    }
+
+    /// Returns the rights of a client that presents a token; `None` if the token is unknown, or no
+    /// tokens are in use.
+    pub(super) fn admit_token(&self, token: &str) -> Option<Grant> {
+        self.current().admit_token(token)
+    }
+
+    /// Returns whether a client without credentials may present a token in its first message.
+    pub(super) fn takes_first_message(&self, headers: &HeaderMap) -> bool {
+        let takes_tokens = matches!(self.current().writers, BearerAccess::Tokens(_));
+        takes_tokens && !headers.contains_key(AUTHORIZATION)
+    }
+}
+
+impl Rules {
+    fn new(options: &Exec, bound: SocketAddr, old: Option<&Self>) -> anyhow::Result<Self> {
+        let hosting = &options.hosting;
+        let read = |old: Option<&BearerAccess>, arguments: &BearerArguments| match old {
+            Some(old) => old.reload(arguments, hosting, bound),
+            None => BearerAccess::new(arguments, hosting, bound),
+        };
+        let writers = read(old.map(|old| &old.writers), &options.bearer)?;
         let readers = match &options.read_only_token_file {
             None => None,
             Some(file) => {
                 let arguments = BearerArguments { token_file: Some(file.clone()), no_auth: false };
-                Some(BearerAccess::new(&arguments, hosting, bound)?)
+                Some(read(old.and_then(|old| old.readers.as_ref()), &arguments)?)
             }
         };
         if options.read_only && !options.shared && options.pty {
@@ -65,37 +148,10 @@ impl Access {
         for pattern in &options.allow_origin {
             origins = origins.allow(pattern)?;
         }
-        Ok(Self {
-            writers,
-            readers,
-            read_only: options.read_only,
-            is_tls: hosting.tls_cert.is_some() || hosting.self_signed,
-            origins,
-        })
+        Ok(Self { writers, readers, read_only: options.read_only, origins })
     }
 
-    /// Returns the rights of a client by the headers of its request.
-    ///
-    /// # Errors
-    /// The response that refuses the client.
-    pub(super) fn admit(&self, headers: &HeaderMap) -> Result<Grant, Box<Response>> {
-        if !headers.contains_key(AUTHORIZATION)
-            && let Some(token) = cookie(headers)
-            && let Some(grant) = self.admit_token(&token)
-        {
-            return Ok(grant);
-        }
-        let refused = match self.writers.admit(headers) {
-            Ok(owner) => return Ok(Grant { owner, writes: !self.read_only }),
-            Err(refused) => refused,
-        };
-        let reader = self.readers.as_ref().and_then(|readers| readers.admit(headers).ok());
-        reader.as_deref().map(read_only).ok_or(refused)
-    }
-
-    /// Returns the rights of a client that presents a token; `None` if the token is unknown, or no
-    /// tokens are in use.
-    pub(super) fn admit_token(&self, token: &str) -> Option<Grant> {
+    fn admit_token(&self, token: &str) -> Option<Grant> {
         if !matches!(self.writers, BearerAccess::Tokens(_)) {
             return None;
         }
@@ -108,15 +164,18 @@ impl Access {
         Some(read_only(&owner))
     }
 
-    /// Returns whether a client without credentials may present a token in its first message.
-    pub(super) fn takes_first_message(&self, headers: &HeaderMap) -> bool {
-        matches!(self.writers, BearerAccess::Tokens(_)) && !headers.contains_key(AUTHORIZATION)
+    /// Returns whether the token of a client is still in a file.
+    fn is_admitted(&self, owner: &str) -> bool {
+        match owner.strip_prefix(READ_ONLY) {
+            Some(owner) => self.readers.as_ref().is_some_and(|readers| readers.is_admitted(owner)),
+            None => self.writers.is_admitted(owner),
+        }
     }
 }
 
 fn read_only(owner: &str) -> Grant {
     // The lines of two files have the same numbers.
-    Grant { owner: format!("read-only {owner}").into(), writes: false }
+    Grant { owner: format!("{READ_ONLY}{owner}").into(), writes: false }
 }
 
 /// Handles `POST /login`: takes a token, and sets the cookie with it.
@@ -127,7 +186,7 @@ pub(super) async fn login(State(access): State<Arc<Access>>, request: Request<Bo
             Some(authority) => authority.as_str(),
             None => headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default(),
         };
-        if !origin.to_str().is_ok_and(|origin| access.origins.allows(origin, host)) {
+        if !origin.to_str().is_ok_and(|origin| access.current().origins.allows(origin, host)) {
             return (StatusCode::FORBIDDEN, "Only pages of allowed origins may log in.\n")
                 .into_response();
         }

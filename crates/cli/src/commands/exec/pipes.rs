@@ -19,6 +19,9 @@ pub(super) use self::shared::Shared;
 
 use super::arguments::{Exec, StandardError};
 
+/// The reason of the close frame for a client whose token a reload has removed.
+const TOKEN_REMOVED: &str = "the token is no longer valid";
+
 /// The form of a process's messages on its pipes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pipes {

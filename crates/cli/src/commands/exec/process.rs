@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ const GROUP_POLL: Duration = Duration::from_millis(10);
 #[derive(Clone, Debug)]
 pub(super) struct Processes {
     slots: Arc<Semaphore>,
+    limit: Arc<AtomicUsize>,
     /// The process groups that have not ended.
     groups: Arc<Mutex<BTreeSet<i32>>>,
     grace: Duration,
@@ -49,7 +51,27 @@ pub(super) struct Process {
 impl Processes {
     /// Allows at most `limit` processes. Their ends are `grace` apart from the signals.
     pub(super) fn new(limit: usize, grace: Duration) -> Self {
-        Self { slots: Arc::new(Semaphore::new(limit)), groups: Arc::default(), grace }
+        Self {
+            slots: Arc::new(Semaphore::new(limit)),
+            limit: Arc::new(AtomicUsize::new(limit)),
+            groups: Arc::default(),
+            grace,
+        }
+    }
+
+    /// Changes the limit. Processes above a lower one go on; new ones wait until enough have ended.
+    /// Must be called within a Tokio runtime.
+    pub(super) fn change_limit(&self, limit: usize) {
+        let old = self.limit.swap(limit, Ordering::Relaxed);
+        self.slots.add_permits(limit.saturating_sub(old));
+        // The limit of the flag is a number of 32 bits.
+        let Ok(fewer @ 1..) = u32::try_from(old.saturating_sub(limit)) else { return };
+        let slots = Arc::clone(&self.slots);
+        tokio::spawn(async move {
+            if let Ok(permits) = slots.acquire_many_owned(fewer).await {
+                permits.forget();
+            }
+        });
     }
 
     /// Returns the right to run a process; `None` while too many run.

@@ -21,13 +21,14 @@ use super::process::Processes;
 use super::{page, terminal};
 use crate::host::health::Readiness;
 use crate::host::metrics::ServerMetrics;
+use crate::host::reloadable::Reloadable;
 use crate::host::shutdown::ConnectionGuard;
 use crate::host::websocket;
 
 /// The command as clients reach it.
 #[derive(Debug)]
 pub(super) struct Service {
-    upgrade: Options,
+    settings: Reloadable<Settings>,
     mode: Mode,
     access: Arc<Access>,
     processes: Processes,
@@ -37,42 +38,64 @@ pub(super) struct Service {
 
 #[derive(Debug)]
 enum Mode {
-    Own(Pipes),
+    Own,
     Shared(pipes::Shared),
     Terminal(Arc<terminal::Registry>),
+}
+
+/// The settings of new WebSockets.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    upgrade: Options,
+    pipes: Pipes,
+}
+
+impl Settings {
+    /// Reads the settings from the flags.
+    ///
+    /// # Errors
+    /// When an `--allow-origin` is not a pattern.
+    pub(super) fn new(
+        options: &Exec,
+        hosts: HostPolicy,
+        proxies: TrustedProxies,
+    ) -> anyhow::Result<Self> {
+        let config = websocket::config(&options.hosting, options.idle_timeout)
+            .max_message_length(options.max_message);
+        let mut upgrade = Options::new().config(config).allow_hosts(hosts).trusted_proxies(proxies);
+        for pattern in &options.allow_origin {
+            upgrade = upgrade.allow_origin(pattern)?;
+        }
+        if options.pty {
+            upgrade = upgrade.subprotocols(terminal::SUBPROTOCOLS);
+        }
+        Ok(Self { upgrade, pipes: Pipes::new(options) })
+    }
 }
 
 impl Service {
     /// Builds the service from the flags.
     ///
     /// # Errors
-    /// When there is no such command, or an `--allow-origin` is not a pattern.
+    /// When there is no such command.
     pub(super) fn new(
         options: &Exec,
-        access: Access,
+        settings: Reloadable<Settings>,
+        access: Arc<Access>,
         processes: Processes,
-        hosts: HostPolicy,
-        proxies: TrustedProxies,
     ) -> anyhow::Result<Self> {
         let hosting = &options.hosting;
         let command = Arc::new(CommandLine::new(options)?);
-        let config = websocket::config(hosting, options.idle_timeout)
-            .max_message_length(options.max_message);
-        let mut upgrade = Options::new().config(config).allow_hosts(hosts).trusted_proxies(proxies);
-        for pattern in &options.allow_origin {
-            upgrade = upgrade.allow_origin(pattern)?;
-        }
         let mode = if options.pty {
-            upgrade = upgrade.subprotocols(terminal::SUBPROTOCOLS);
             let (command, processes) = (Arc::clone(&command), processes.clone());
             Mode::Terminal(terminal::Registry::new(options, command, processes))
         } else if options.shared {
-            Mode::Shared(pipes::Shared::new(Pipes::new(options), processes.clone()))
+            Mode::Shared(pipes::Shared::new(processes.clone()))
         } else {
-            Mode::Own(Pipes::new(options))
+            Mode::Own
         };
         let is_tls = hosting.tls_cert.is_some() || hosting.self_signed;
-        Ok(Self { upgrade, mode, access: Arc::new(access), processes, command, is_tls })
+        Ok(Self { settings, mode, access, processes, command, is_tls })
     }
 
     fn is_terminal(&self) -> bool {
@@ -110,8 +133,9 @@ async fn answer(
     if !is_websocket {
         return answer_without_websocket(&service, &method, version, &uri);
     }
+    let Settings { upgrade: options, pipes } = service.settings.current();
     let upgrade = match upgrade {
-        Ok(upgrade) => upgrade.options(service.upgrade.clone()).drain(guard.drain()),
+        Ok(upgrade) => upgrade.options(options).drain(guard.drain()),
         Err(rejection) => return rejection.into_response(),
     };
     let grant = match service.access.admit(&headers) {
@@ -127,18 +151,19 @@ async fn answer(
         }
     }
     let request = Request { uri, headers, version, is_tls: service.is_tls };
-    connect(service, upgrade, request, grant, guard)
+    connect(service, upgrade, pipes, request, grant, guard)
 }
 
 fn connect(
     service: Arc<Service>,
     upgrade: WebSocketUpgrade,
+    pipes: Pipes,
     request: Request,
     grant: Option<Grant>,
     guard: ConnectionGuard,
 ) -> Response {
     let slot = match service.mode {
-        Mode::Own(_) => match service.processes.slot() {
+        Mode::Own => match service.processes.slot() {
             Some(slot) => Some(slot),
             None => return busy(),
         },
@@ -154,15 +179,16 @@ fn connect(
                 move || service.command.command(&environment::variables(&request, peer))
             };
             match (&service.mode, grant, slot) {
-                (Mode::Own(pipes), Some(grant), Some(slot)) => match command() {
+                (Mode::Own, Some(grant), Some(slot)) => match command() {
                     Ok(command) => {
-                        let processes = &service.processes;
-                        pipes::serve_own(ws, command, *pipes, &grant, processes, slot).await;
+                        let (client, processes) = ((&grant, &*service.access), &service.processes);
+                        pipes::serve_own(ws, command, pipes, client, processes, slot).await;
                     }
                     Err(error) => warn!("the process cannot be started: {error}"),
                 },
                 (Mode::Shared(shared), Some(grant), _) => {
-                    shared.serve(ws, command, &grant, guard.drain()).await;
+                    let client = (&grant, &*service.access);
+                    shared.serve(ws, pipes, command, client, guard.drain()).await;
                 }
                 (Mode::Terminal(registry), grant, _) => {
                     let drain = guard.drain().clone();
@@ -170,7 +196,7 @@ fn connect(
                     terminal::serve(ws, request, grant, &service.access, &sessions).await;
                 }
                 // Only clients of a terminal are upgraded without a grant.
-                (Mode::Own(_) | Mode::Shared(_), ..) => {}
+                (Mode::Own | Mode::Shared(_), ..) => {}
             }
             debug!(peer = peer.map(tracing::field::display), "client left");
             drop(guard);

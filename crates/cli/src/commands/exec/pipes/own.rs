@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{debug, warn};
 
 use super::framing::OutputError;
-use super::{Pipes, input, output, streams};
-use crate::commands::exec::access::Grant;
+use super::{Pipes, TOKEN_REMOVED, input, output, streams};
+use crate::commands::exec::access::{Access, Grant};
 use crate::commands::exec::exit::Exit;
 use crate::commands::exec::process::{Process, Processes, Slot};
 
@@ -22,6 +22,7 @@ enum End {
     ClientGone,
     Exited(Exit),
     Failed(OutputError),
+    TokenRemoved,
 }
 
 /// Runs a process for a connection until both have ended.
@@ -29,10 +30,11 @@ pub(in super::super) async fn serve(
     ws: WebSocket,
     command: Command,
     pipes: Pipes,
-    grant: &Grant,
+    client: (&Grant, &Access),
     processes: &Processes,
     slot: Slot,
 ) {
+    let (grant, access) = client;
     let (sender, mut receiver) = ws.split_with(SendQueue::new().capacity(SEND_QUEUE));
     let running = match streams::start(command, pipes.stderr, processes, slot) {
         Ok(running) => running,
@@ -56,7 +58,10 @@ pub(in super::super) async fn serve(
             }
         };
         let mut input = std::pin::pin!(input);
-        let end = run(&mut process, &mut messages, &sender, input.as_mut()).await;
+        let end = tokio::select! {
+            end = run(&mut process, &mut messages, &sender, input.as_mut()) => end,
+            () = access.wait_until_removed(&grant.owner) => End::TokenRemoved,
+        };
         if !matches!(end, End::ClientGone) {
             let (code, reason) = close_frame(&end);
             let _ = sender.close(code, reason);
@@ -131,6 +136,7 @@ async fn until(at: Option<Instant>) {
 fn close_frame(end: &End) -> (CloseCode, String) {
     match end {
         End::Exited(exit) => (exit.close_code(), exit.to_string()),
+        End::TokenRemoved => (CloseCode::POLICY_VIOLATION, TOKEN_REMOVED.to_owned()),
         End::Failed(error) => (CloseCode::INTERNAL_ERROR, error.to_string()),
         End::ClientGone => (CloseCode::GOING_AWAY, String::new()),
     }

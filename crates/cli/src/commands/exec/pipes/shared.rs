@@ -10,8 +10,8 @@ use tokio::process::{ChildStdin, Command};
 use tokio::sync::mpsc;
 use tracing::warn;
 
-use super::{Pipes, input, output, streams};
-use crate::commands::exec::access::Grant;
+use super::{Pipes, TOKEN_REMOVED, input, output, streams};
+use crate::commands::exec::access::{Access, Grant};
 use crate::commands::exec::exit::Exit;
 use crate::commands::exec::journal::{Journal, Next, Reader};
 use crate::commands::exec::process::Processes;
@@ -32,7 +32,6 @@ const INPUT_QUEUE: usize = 4;
 /// end.
 #[derive(Debug)]
 pub(in super::super) struct Shared {
-    pipes: Pipes,
     processes: Processes,
     running: Mutex<Option<Running>>,
 }
@@ -45,19 +44,21 @@ struct Running {
 }
 
 impl Shared {
-    pub(in super::super) fn new(pipes: Pipes, processes: Processes) -> Self {
-        Self { pipes, processes, running: Mutex::new(None) }
+    pub(in super::super) fn new(processes: Processes) -> Self {
+        Self { processes, running: Mutex::new(None) }
     }
 
     /// Joins a connection to the process until one of them ends.
     pub(in super::super) async fn serve(
         &self,
         ws: WebSocket,
+        pipes: Pipes,
         command: impl FnOnce() -> std::io::Result<Command>,
-        grant: &Grant,
+        client: (&Grant, &Access),
         drain: &Drain,
     ) {
-        let joined = self.join(command, drain);
+        let (grant, access) = client;
+        let joined = self.join(pipes, command, drain);
         let (sender, mut receiver) = ws.split_with(SendQueue::new().capacity(SEND_QUEUE));
         let (running, reader) = match joined {
             Ok(joined) => joined,
@@ -72,13 +73,17 @@ impl Shared {
             (code, reason) = send_all(reader, &sender) => {
                 let _ = receiver.close(code, reason).await;
             }
-            () = self.receive_all(&mut receiver, &sender, &running, grant) => {}
+            () = receive_all(&mut receiver, &sender, &running, pipes, grant) => {}
+            () = access.wait_until_removed(&grant.owner) => {
+                let _ = receiver.close(CloseCode::POLICY_VIOLATION, TOKEN_REMOVED).await;
+            }
         }
     }
 
     /// Returns the running process, started if need be, and a reader of its output from now on.
     fn join(
         &self,
+        pipes: Pipes,
         command: impl FnOnce() -> std::io::Result<Command>,
         drain: &Drain,
     ) -> std::io::Result<(Running, Reader<Message>)> {
@@ -86,21 +91,21 @@ impl Shared {
         let mut current = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let running = match current.take().filter(|running| running.journal.exit().is_none()) {
             Some(running) => running,
-            None => self.start(command()?, drain.clone())?,
+            None => self.start(pipes, command()?, drain.clone())?,
         };
         *current = Some(running.clone());
         let reader = running.journal.reader(running.journal.end());
         Ok((running, reader))
     }
 
-    fn start(&self, command: Command, drain: Drain) -> std::io::Result<Running> {
+    fn start(&self, pipes: Pipes, command: Command, drain: Drain) -> std::io::Result<Running> {
         let slot = self.processes.slot().ok_or(std::io::ErrorKind::ResourceBusy)?;
-        let streams = streams::start(command, self.pipes.stderr, &self.processes, slot)?;
+        let streams = streams::start(command, pipes.stderr, &self.processes, slot)?;
         let streams::Running { mut process, slot, stdin, stdout, stderr } = streams;
         let journal = Journal::new(CAPACITY, WINDOW);
         let (input, queue) = mpsc::channel(INPUT_QUEUE);
         let running = Running { journal: Arc::clone(&journal), input };
-        let output = output::start(self.pipes, stdout, stderr, process.id());
+        let output = output::start(pipes, stdout, stderr, process.id());
         tokio::spawn(async move {
             let _slot = slot;
             let _guard = drain.guard();
@@ -134,26 +139,26 @@ impl Shared {
         });
         Ok(running)
     }
+}
 
-    /// Passes the messages of a client to the process. Returns when the connection has ended.
-    async fn receive_all(
-        &self,
-        receiver: &mut Receiver,
-        sender: &Sender,
-        running: &Running,
-        grant: &Grant,
-    ) {
-        while let Ok(Some(message)) = receiver.recv().await {
-            if !grant.writes {
-                let _ = receiver.close(CloseCode::POLICY_VIOLATION, "read-only").await;
-                return;
-            }
-            let bytes = self.pipes.framing.encode(message);
-            tokio::select! {
-                // Fails once the process takes no more input: its end closes the connection.
-                _ = running.input.send(bytes) => {}
-                () = input::wait_until_gone(sender) => return,
-            }
+/// Passes the messages of a client to the process. Returns when the connection has ended.
+async fn receive_all(
+    receiver: &mut Receiver,
+    sender: &Sender,
+    running: &Running,
+    pipes: Pipes,
+    grant: &Grant,
+) {
+    while let Ok(Some(message)) = receiver.recv().await {
+        if !grant.writes {
+            let _ = receiver.close(CloseCode::POLICY_VIOLATION, "read-only").await;
+            return;
+        }
+        let bytes = pipes.framing.encode(message);
+        tokio::select! {
+            // Fails once the process takes no more input: its end closes the connection.
+            _ = running.input.send(bytes) => {}
+            () = input::wait_until_gone(sender) => return,
         }
     }
 }

@@ -69,7 +69,10 @@ pub(super) async fn serve(
         }
         let session = &view.attachment.session;
         let keyboard = grant.writes.then(|| session.keyboard(hello.keyboard, &grant.owner));
-        show(view, keyboard, &sender, &mut receiver, sessions).await
+        tokio::select! {
+            ended = show(view, keyboard, &sender, &mut receiver, sessions) => ended,
+            () = access.wait_until_removed(&grant.owner) => Err(Refused::unauthorized()),
+        }
     };
     let ended = ended.await;
     close(receiver, ended).await;

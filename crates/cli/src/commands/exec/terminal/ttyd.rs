@@ -68,7 +68,10 @@ pub(super) async fn serve(
         if grant.writes {
             view.attachment.session.resize(size);
         }
-        show(view, &sender, &mut receiver, &grant, sessions).await
+        tokio::select! {
+            ended = show(view, &sender, &mut receiver, &grant, sessions) => ended,
+            () = access.wait_until_removed(&grant.owner) => Err(Refused::unauthorized()),
+        }
     };
     let ended = ended.await;
     close(receiver, ended).await;
