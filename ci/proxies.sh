@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Puts the real nginx, HAProxy and Apache of Debian, with the configurations of packaging/proxies and
-# their default timeouts, before `sockeye serve`, `gateway` and `tunnel serve`: WebSockets that are idle
-# for longer than the timeouts stay open, calls pass, and Sockeye sees the client's address. Takes about
-# 80 s, most of which is the silence.
+# their default timeouts, before `sockeye serve`, `gateway`, `tunnel serve` and `exec`: WebSockets that
+# are idle for longer than the timeouts stay open, calls pass, a terminal is resumed, and Sockeye sees
+# the client's address. Takes about 80 s, most of which is the silence.
 #
 #   ci/proxies.sh             all proxies
 #   ci/proxies.sh nginx 5     one of them, with 5 s of silence

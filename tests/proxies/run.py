@@ -17,11 +17,13 @@ import tempfile
 import threading
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+from exec import start_exec, verify_exec
 from processes import Failed, free_port, running
 from servers import SERVERS, Trial, check_page
 from websocket import Lost
 
 CONFIGURATIONS = pathlib.Path(__file__).parents[2] / "packaging/proxies"
+CHECKED = SERVERS | {"exec": (start_exec, verify_exec)}
 # Above the default timeouts: 60 s of nginx and Apache, 50 s of HAProxy.
 SILENCE = 70
 
@@ -74,10 +76,14 @@ def check(sockeye, server, name, silence, folder):
     make, flags = PROXIES[name]
     upstream, port = free_port(), free_port()
     trial = Trial(sockeye, port, silence, folder, folder / "sockeye.log", "--proxy-protocol" in flags)
-    start, verify = SERVERS[server]
+    start, verify = CHECKED[server]
     with contextlib.ExitStack() as stack:
-        command = [sockeye, *start(trial, stack), "-v", "--listen", f"127.0.0.1:{upstream}"]
-        stack.enter_context(running([*command, "--trust-proxy", "127.0.0.1", *flags], trial.log, upstream))
+        words = start(trial, stack)
+        # A command of `exec` is last.
+        end = words.index("--") if "--" in words else len(words)
+        listen = ["-v", "--listen", f"127.0.0.1:{upstream}", "--trust-proxy", "127.0.0.1", *flags]
+        command = [sockeye, *words[:end], *listen, *words[end:]]
+        stack.enter_context(running(command, trial.log, upstream))
         stack.enter_context(running(make(folder, port, upstream), folder / "proxy.log", port))
         check_page(port)
         return verify(trial, stack)
@@ -104,7 +110,7 @@ def main():
             print(f"{name:8} before {server:8} FAILS: {error}{logs}", flush=True)
         shutil.rmtree(folder, ignore_errors=True)
 
-    threads = [threading.Thread(target=run, args=(server, name)) for server in SERVERS for name in names]
+    threads = [threading.Thread(target=run, args=(server, name)) for server in CHECKED for name in names]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -6,7 +6,7 @@ import socket
 import struct
 import time
 
-TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
 
 
 class Lost(Exception):
@@ -14,12 +14,13 @@ class Lost(Exception):
 
 
 class WebSocket:
-    def __init__(self, port, path):
+    def __init__(self, port, path, subprotocol=None):
         self.socket = socket.create_connection(("127.0.0.1", port), 10)
         key = base64.b64encode(os.urandom(16)).decode()
+        offer = f"Sec-WebSocket-Protocol: {subprotocol}\r\n" if subprotocol else ""
         self.socket.sendall(
             f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
+            f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n{offer}\r\n".encode()
         )
         head = b""
         while not head.endswith(b"\r\n\r\n"):
@@ -43,7 +44,7 @@ class WebSocket:
         self.socket.sendall(bytes([0x80 | opcode, 0x80 | len(payload)]) + bytes(4) + payload)
 
     def receive(self, timeout):
-        """Returns the next text, or None after the timeout in seconds."""
+        """Returns the next text or bytes, or None after the timeout in seconds."""
         deadline = time.monotonic() + timeout
         while True:
             self.socket.settimeout(max(deadline - time.monotonic(), 0.001))
@@ -59,6 +60,8 @@ class WebSocket:
             match first[0] & 0x0F:
                 case 1:
                     return payload.decode()
+                case 2:
+                    return payload
                 case 9:
                     self.pings += 1
                     self.send(payload, PONG)
