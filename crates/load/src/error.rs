@@ -62,6 +62,9 @@ pub enum LoadError {
         /// The number of waiting messages on all connections of a thread.
         waiting: usize,
     },
+    /// A latency test was stopped before the counted time began: see
+    /// [`LatencyTest::stop_when`](crate::LatencyTest::stop_when).
+    Stopped,
     /// A thread of a latency test panicked.
     ThreadPanicked,
     /// A frame of the server breaks the protocol, or is longer than any reply.
@@ -227,6 +230,7 @@ impl fmt::Display for LoadError {
                     "{waiting} messages wait to be sent: the server is far slower than the schedule"
                 )
             }
+            Self::Stopped => f.write_str("the test was stopped before it had a result"),
             Self::ThreadPanicked => f.write_str("a thread of the client panicked"),
             Self::WrongFrame { first, length } => {
                 write!(f, "a frame of {length} bytes that begins with {first:#04x} is no reply")

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+mod encoding;
+
 /// Longest latency that is distinguished; longer ones count as this.
 const MAX_LATENCY: Duration = Duration::from_secs(60);
 
@@ -20,11 +22,23 @@ pub struct Latency {
     histogram: Histogram<u64>,
 }
 
+impl Default for Latency {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Latency {
-    pub(crate) fn new() -> Self {
+    /// Creates an empty distribution.
+    pub fn new() -> Self {
         let max = nanoseconds(MAX_LATENCY);
         let histogram = Histogram::new_with_max(max, DIGITS);
         Self { histogram: histogram.expect("the maximum and three digits are valid") }
+    }
+
+    /// Adds all latencies of `other`.
+    pub fn add(&mut self, other: &Self) {
+        self.histogram.add(&other.histogram).expect("both have the same range and digits");
     }
 
     /// Records the latency of `messages` messages.
@@ -34,7 +48,7 @@ impl Latency {
 
     /// Moves all latencies of `other` into this distribution.
     pub(crate) fn take(&mut self, other: &mut Self) {
-        self.histogram.add(&other.histogram).expect("both have the same range and digits");
+        self.add(other);
         other.histogram.reset();
     }
 

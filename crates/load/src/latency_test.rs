@@ -11,7 +11,7 @@ mod worker;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,7 @@ pub struct LatencyTest {
     is_fan_out: bool,
     threads: usize,
     timeout: Duration,
+    stop: Arc<AtomicBool>,
 }
 
 /// State of a latency test in progress.
@@ -56,6 +57,8 @@ pub struct LatencyProgress<'a> {
     pub connections: usize,
     /// Time since the phase began.
     pub elapsed: Duration,
+    /// Time since the last report, over which `tick` was counted.
+    pub interval: Duration,
     /// Messages that wait or are in flight; 0 in fan-out.
     pub in_flight: u64,
     /// Counts since the last report.
@@ -68,7 +71,7 @@ pub struct LatencyProgress<'a> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LatencyReport {
-    /// The counted time, as the schedule has it.
+    /// The counted time, as the schedule has it; shorter if the test was stopped.
     pub duration: Duration,
     /// Messages per second that the schedule had; `None` in a closed loop.
     pub offered: Option<f64>,
@@ -99,7 +102,8 @@ impl LatencyTest {
     pub fn new(load: Load) -> Self {
         let threads = 1;
         let timeout = REPLY_TIMEOUT;
-        Self { load, rate: None, in_flight: None, is_fan_out: false, threads, timeout }
+        let stop = Arc::default();
+        Self { load, rate: None, in_flight: None, is_fan_out: false, threads, timeout, stop }
     }
 
     /// Sets the number of messages per second on all connections together, at least 1. By default,
@@ -137,6 +141,13 @@ impl LatencyTest {
         self
     }
 
+    /// Ends the test early once `stop` is `true`, within about 50 ms. The result is that of the
+    /// time so far; messages that have no answer yet do not count.
+    pub fn stop_when(mut self, stop: Arc<AtomicBool>) -> Self {
+        self.stop = stop;
+        self
+    }
+
     /// Checks the settings, as [`run`](Self::run) does first.
     ///
     /// # Errors
@@ -162,7 +173,7 @@ impl LatencyTest {
         Ok(())
     }
 
-    /// Runs the test, and calls `callback` each time that `interval` has passed. The calling thread
+    /// Runs the test, and calls `callback` each time that `interval` has passed and at the end. The calling thread
     /// opens the connections and puts no load on the server, so a slow callback does not disturb
     /// the test.
     ///
@@ -183,6 +194,8 @@ impl LatencyTest {
             counts: Mutex::new(LatencyCounts::new()),
             in_flight: AtomicU64::new(0),
             is_cancelled: AtomicBool::new(false),
+            stop: Arc::clone(&self.stop),
+            stopped_at: OnceLock::new(),
         };
         let limit = self.in_flight.unwrap_or(if self.rate.is_some() { usize::MAX } else { 1 });
         let task = Task {
@@ -199,6 +212,7 @@ impl LatencyTest {
         // The schedule begins when all threads exist.
         let begin = Instant::now();
         let mut total = LatencyCounts::new();
+        let mut reported = begin;
         thread::scope(|scope| {
             let (ended, ends) = mpsc::channel();
             let handles: Vec<_> = workers
@@ -218,22 +232,30 @@ impl LatencyTest {
                 == Err::<(), _>(RecvTimeoutError::Timeout)
             {
                 next += interval;
-                self.report_tick(&shared, begin, &mut total, &mut callback);
+                self.report_tick(&shared, begin, &mut reported, &mut total, &mut callback);
             }
             let results = handles.into_iter().map(thread::ScopedJoinHandle::join);
             let results: Vec<_> =
                 results.map(|result| result.unwrap_or(Err(LoadError::ThreadPanicked))).collect();
             results.into_iter().collect::<Result<(), _>>()
         })?;
-        total.take(&mut shared.counts.lock().unwrap_or_else(PoisonError::into_inner));
+        self.report_tick(&shared, begin, &mut reported, &mut total, &mut callback);
+        let duration = match shared.stopped_at.get() {
+            None => self.load.duration,
+            Some(end) => {
+                let counted = Duration::from_nanos(*end).checked_sub(self.load.warm_up);
+                let counted = counted.map(|time| time.min(self.load.duration));
+                counted.filter(|time| !time.is_zero()).ok_or(LoadError::Stopped)?
+            }
+        };
         if total.answered == 0 && total.due == 0 {
             return Err(LoadError::NoReplies);
         }
         #[expect(clippy::cast_precision_loss, reason = "no schedule has 2^52 messages")]
-        let offered = self.rate.map(|_| total.due as f64 / self.load.duration.as_secs_f64());
+        let offered = self.rate.map(|_| total.due as f64 / duration.as_secs_f64());
         let subscribers = self.load.connections as u64;
         Ok(LatencyReport {
-            duration: self.load.duration,
+            duration,
             offered,
             threads,
             connections: self.load.connections,
@@ -254,6 +276,9 @@ impl LatencyTest {
         let mut next = begin + interval;
         let mut transports = Vec::with_capacity(self.load.connections);
         for index in 0..self.load.connections {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(LoadError::Stopped);
+            }
             let before = Instant::now();
             let connected = connector::connect(self.load.address).map_err(LoadError::from);
             let upgraded = connected.and_then(|tcp| connector::upgrade(&self.load, tcp));
@@ -270,6 +295,7 @@ impl LatencyTest {
                     phase: RunPhase::Opening,
                     connections: transports.len(),
                     elapsed: now - begin,
+                    interval,
                     in_flight: 0,
                     tick: &none,
                     total: &none,
@@ -300,6 +326,7 @@ impl LatencyTest {
         &self,
         shared: &Shared,
         begin: Instant,
+        reported: &mut Instant,
         total: &mut LatencyCounts,
         callback: &mut impl FnMut(&LatencyProgress<'_>),
     ) {
@@ -307,7 +334,9 @@ impl LatencyTest {
         tick.take(&mut shared.counts.lock().unwrap_or_else(PoisonError::into_inner));
         let mut kept = tick.clone();
         total.take(&mut kept);
-        let elapsed = begin.elapsed();
+        let now = Instant::now();
+        let interval = now - std::mem::replace(reported, now);
+        let elapsed = now - begin;
         let (phase, elapsed) = match elapsed.checked_sub(self.load.warm_up) {
             Some(elapsed) => (RunPhase::Counted, elapsed),
             None => (RunPhase::WarmUp, elapsed),
@@ -316,6 +345,7 @@ impl LatencyTest {
             phase,
             connections: self.load.connections,
             elapsed,
+            interval,
             in_flight: shared.in_flight.load(Ordering::Relaxed),
             tick: &tick,
             total,

@@ -8,9 +8,13 @@ use std::process::Output;
 use std::thread;
 
 use crate::program;
+use crate::program::connect::websocket;
 
 fn bench(arguments: &[&str]) -> Output {
-    let mut command = program::sockeye(&["bench", "-q", "-c", "3", "--duration", "300ms"]);
+    let mut command = program::sockeye(&["bench", "-q", "--duration", "300ms"]);
+    if !arguments.contains(&"-c") {
+        command.args(["-c", "3"]);
+    }
     command.args(arguments).output().unwrap()
 }
 
@@ -67,21 +71,30 @@ fn a_search_ends_at_a_rate_and_a_comparison_at_ratios() {
 }
 
 #[test]
-fn files_have_the_percentiles() {
+fn files_have_the_times() {
     let server = program::Server::start(&[]);
     let base = std::env::temp_dir().join(format!("sockeye-bench-files-{}", std::process::id()));
-    let (hdr, svg) = (base.with_extension("hgrm"), base.with_extension("svg"));
-    let (hdr_path, svg_path) = (hdr.to_str().unwrap(), svg.to_str().unwrap());
-    let output = bench(&[&echo(&server), "--rate", "500", "--hdr", hdr_path, "--svg", svg_path]);
+    let files = ["hlog", "hgrm", "svg"].map(|extension| base.with_extension(extension));
+    let [log, table, svg] = files.each_ref().map(|file| file.to_str().unwrap());
+    let arguments = ["--rate", "500", "--hdr", log, "--percentiles", table, "--svg", svg];
+    let output = bench(&[&[echo(&server).as_str()][..], &arguments].concat());
     assert!(output.status.success());
-    let table = std::fs::read_to_string(&hdr).unwrap();
+    let log = std::fs::read_to_string(log).unwrap();
+    assert!(log.starts_with("#[Histogram log format version 1.3]\n#[StartTime: "), "{log}");
+    // The test is shorter than a second: it has an interval of responses and one of services, each
+    // with a histogram in base64 that begins with the cookie of the format.
+    let intervals: Vec<_> = log.lines().skip(3).collect();
+    let [response, service] = intervals[..] else { panic!("{log}") };
+    assert!(response.starts_with("0.000,0.") && response.contains(",HISTF"), "{log}");
+    assert!(service.starts_with("Tag=service,0.000,0."), "{log}");
+    let table = std::fs::read_to_string(table).unwrap();
     assert!(
         table.contains("1/(1-Percentile)") && table.contains("Total count    =          150]"),
         "{table}"
     );
-    let plot = std::fs::read_to_string(&svg).unwrap();
+    let plot = std::fs::read_to_string(svg).unwrap();
     assert_eq!(plot.matches("<polyline").count(), 2, "{plot}");
-    for file in [hdr, svg] {
+    for file in files {
         std::fs::remove_file(file).unwrap();
     }
 }
@@ -90,13 +103,28 @@ fn files_have_the_percentiles() {
 fn errors_have_their_exit_codes() {
     let server = program::Server::start(&[]);
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("ws://{}/", silent.local_addr().unwrap());
+    let closing = websocket(|wire| {
+        wire.recv();
+        wire.close(1001);
+    });
+    let wrong = websocket(|wire| {
+        wire.recv();
+        wire.frame(0x82, b"other");
+        wire.recv();
+    });
     for (url, code, expected) in [
         ("localhost:80/echo".to_owned(), 2, "is not a URL such as ws://"),
+        ("ws://no-such-host.invalid/".to_owned(), 3, "cannot resolve no-such-host.invalid"),
+        (closing, 8, "closed the connection"),
+        (wrong, 7, "has to echo every message"),
+        (silent, 10, "no reply"),
         (format!("ws://{closed}/"), 4, "refused"),
         (format!("wss://{}/echo", server.address), 5, "handshake"),
         (format!("ws://{}/none", server.address), 6, "status 404; sockeye serve has"),
     ] {
-        let output = bench(&[&url]);
+        let output = bench(&[&url, "-c", "1"]);
         let error = text(output.stderr);
         assert_eq!(output.status.code(), Some(code), "{url}: {error}");
         assert!(error.contains(expected), "{url}: {error}");

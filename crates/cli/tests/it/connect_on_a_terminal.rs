@@ -2,86 +2,12 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
-use std::process::{Child, Stdio};
-
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, tcgetattr};
-
 use crate::program;
 use crate::program::connect::{connect, websocket};
+use crate::program::terminal::Terminal;
 
-/// A program on a pseudo-terminal.
-struct Terminal {
-    child: Child,
-    master: File,
-    /// The side of the program, which keeps the terminal open after its end.
-    slave: File,
-    /// Everything that the program wrote.
-    written: String,
-    /// The end of the text that was waited for last, in `written`.
-    seen: usize,
-    /// The number of prompts that were waited for.
-    prompts: usize,
-}
-
-/// Written by the line editor each time that it begins to read keys, after it changed the mode of
-/// the terminal. Keys typed before are handled by the terminal: it takes Ctrl-D for itself.
-const READS_KEYS: &str = "\x1b[?2004h";
-
-impl Terminal {
-    fn start(arguments: &[&str]) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let slave = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
-        let end = || Stdio::from(slave.try_clone().unwrap());
-        let child = connect(arguments)
-            .env("TERM", "xterm")
-            .stdin(end())
-            .stdout(end())
-            .stderr(end())
-            .spawn()
-            .unwrap();
-        Self { child, master: master.into(), slave, written: String::new(), seen: 0, prompts: 0 }
-    }
-
-    /// Types keys.
-    fn enter(&mut self, keys: &str) {
-        self.master.write_all(keys.as_bytes()).unwrap();
-    }
-
-    /// Waits until the line editor reads the next line.
-    fn wait_for_prompt(&mut self) {
-        self.prompts += 1;
-        while self.written.matches(READS_KEYS).count() < self.prompts {
-            self.read();
-        }
-    }
-
-    /// Waits until the terminal shows the text after the last one that was waited for.
-    fn wait_for(&mut self, text: &str) {
-        while !self.written[self.seen..].contains(text) {
-            self.read();
-        }
-        self.seen += self.written[self.seen..].find(text).unwrap() + text.len();
-    }
-
-    fn read(&mut self) {
-        let mut buffer = [0; 4096];
-        let length = self.master.read(&mut buffer).unwrap();
-        self.written += &String::from_utf8_lossy(&buffer[..length]);
-    }
-
-    /// Waits for the end of the program, which leaves the terminal as it was.
-    fn end(mut self) -> Option<i32> {
-        let code = self.child.wait().unwrap().code();
-        let modes = tcgetattr(&self.slave).unwrap().local_modes;
-        assert!(modes.contains(LocalModes::ECHO | LocalModes::ICANON), "{modes:?}");
-        code
-    }
+fn start(arguments: &[&str]) -> Terminal {
+    Terminal::start(connect(arguments))
 }
 
 fn echo(server: &program::Server) -> String {
@@ -91,7 +17,7 @@ fn echo(server: &program::Server) -> String {
 #[test]
 fn lines_are_messages_and_ctrl_d_closes() {
     let server = program::Server::start(&[]);
-    let mut terminal = Terminal::start(&[&echo(&server), "--slash"]);
+    let mut terminal = start(&[&echo(&server), "--slash"]);
     terminal.wait_for("connected");
     terminal.wait_for_prompt();
     terminal.enter("hello\r");
@@ -128,7 +54,7 @@ fn a_message_is_shown_escaped_above_a_line_that_is_being_typed() {
         wire.close(4001);
         wire.recv();
     });
-    let mut terminal = Terminal::start(&[&url]);
+    let mut terminal = start(&[&url]);
     terminal.wait_for_prompt();
     terminal.enter("half");
     terminal.wait_for("half");
@@ -145,7 +71,7 @@ fn a_message_is_shown_escaped_above_a_line_that_is_being_typed() {
 #[test]
 fn pasted_lines_are_one_message() {
     let server = program::Server::start(&[]);
-    let mut terminal = Terminal::start(&[&echo(&server)]);
+    let mut terminal = start(&[&echo(&server)]);
     terminal.wait_for_prompt();
     terminal.enter("\x1b[200~one\ntwo\x1b[201~\r");
     terminal.wait_for(r"< one\ntwo");
@@ -157,7 +83,7 @@ fn pasted_lines_are_one_message() {
 #[test]
 fn ctrl_c_ends_with_130() {
     let server = program::Server::start(&[]);
-    let mut terminal = Terminal::start(&[&echo(&server)]);
+    let mut terminal = start(&[&echo(&server)]);
     terminal.wait_for_prompt();
     terminal.enter("\x03");
     terminal.wait_for("interrupted");

@@ -13,6 +13,7 @@ mod a_server_listens_on_a_path;
 mod a_stopping_server_sends_clients_of_the_hub_away;
 mod a_taken_port_is_explained;
 mod bad_flags_say_what_is_allowed;
+mod bench_ends_early;
 mod bench_measures_a_stall_from_the_schedule;
 mod bench_prints_and_checks_its_result;
 mod browser;

@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::connection::TimedConnection;
@@ -33,6 +33,10 @@ pub(super) struct Shared {
     pub(super) in_flight: AtomicU64,
     /// `true` if a thread has failed, so that the others end.
     pub(super) is_cancelled: AtomicBool,
+    /// Set by the caller when the test is to end early, with a result.
+    pub(super) stop: Arc<AtomicBool>,
+    /// The time at which the first thread has seen that.
+    pub(super) stopped_at: OnceLock<u64>,
 }
 
 /// The part of the load that all threads know.
@@ -149,6 +153,10 @@ impl<'a> Worker<'a> {
             if now - self.handed_over >= HAND_OVER_INTERVAL {
                 self.hand_over(now);
             }
+            if self.task.shared.stop.load(Ordering::Relaxed) {
+                self.stop(now);
+                return Ok(());
+            }
             let is_over = now >= end && (self.is_answered() || now >= end + self.task.timeout);
             if is_over || self.task.shared.is_cancelled.load(Ordering::Relaxed) {
                 self.finish(now);
@@ -226,14 +234,14 @@ impl<'a> Worker<'a> {
         let Self { task, payload, connections, counts, in_flight, .. } = self;
         let connection = &mut connections[readiness.index];
         let schedule = task.schedule;
-        let mut answered = 0_usize;
+        let (mut answered, mut answered_at) = (0_usize, 0);
         connection.receive(readiness, buffer, payload.op_code(), |flights, message| {
             let flight = TimedConnection::take_flight(flights, payload, message)?;
-            answered += 1;
+            let now = task.now();
+            (answered, answered_at) = (answered + 1, now);
             *in_flight = in_flight.saturating_sub(1);
             let due = flight.stamp.due;
             if schedule.is_counted(due) {
-                let now = task.now();
                 counts.answered += 1;
                 counts.answered_in_time += u64::from(now < schedule.end());
                 counts.timed_out += u64::from(now - due > task.timeout);
@@ -243,14 +251,12 @@ impl<'a> Worker<'a> {
             }
             Ok(())
         })?;
-        if schedule.is_closed_loop() {
-            let now = task.now();
-            if now < schedule.end() {
-                for _ in 0..answered {
-                    connection.add(now);
-                    *in_flight += 1;
-                    counts.due += u64::from(schedule.is_counted(now));
-                }
+        // The next message of a closed loop is due when the last one was answered.
+        if schedule.is_closed_loop() && answered_at < schedule.end() {
+            for _ in 0..answered {
+                connection.add(answered_at);
+                *in_flight += 1;
+                counts.due += u64::from(schedule.is_counted(answered_at));
             }
         }
         connection.send(payload, || task.now())?;
@@ -338,17 +344,32 @@ impl<'a> Worker<'a> {
         shared.counts.lock().unwrap_or_else(PoisonError::into_inner).take(&mut self.counts);
     }
 
+    /// Ends the test early. Messages without an answer do not count.
+    fn stop(&mut self, now: u64) {
+        let _ = self.task.shared.stopped_at.set(now);
+        self.counts.due = self.counts.due.saturating_sub(self.unanswered().count() as u64);
+        self.hand_over(now);
+    }
+
+    /// Returns the due times of the counted messages without an answer.
+    fn unanswered(&self) -> impl Iterator<Item = u64> {
+        let schedule = self.task.schedule;
+        self.connections
+            .iter()
+            .flat_map(|connection| {
+                let flights = connection.flights.iter().map(|flight| flight.stamp.due);
+                flights.chain(connection.waiting().iter().copied())
+            })
+            .filter(move |due| schedule.is_counted(*due))
+    }
+
     /// Counts the messages without an answer with the time for which the client has waited.
     fn finish(&mut self, now: u64) {
         let schedule = self.task.schedule;
-        for connection in &self.connections {
-            let flights = connection.flights.iter().map(|flight| flight.stamp.due);
-            for due in flights.chain(connection.waiting().iter().copied()) {
-                if schedule.is_counted(due) {
-                    self.counts.timed_out += 1;
-                    self.counts.response.record(Duration::from_nanos(now - due), 1);
-                }
-            }
+        let unanswered: Vec<u64> = self.unanswered().collect();
+        for due in unanswered {
+            self.counts.timed_out += 1;
+            self.counts.response.record(Duration::from_nanos(now - due), 1);
         }
         if self.task.is_fan_out {
             let missing = self.deliveries.iter().map(|one| schedule.messages() - one.received);

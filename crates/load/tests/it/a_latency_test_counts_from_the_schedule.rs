@@ -2,6 +2,8 @@
 //! those that are not answered, lost, doubled or late.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -156,4 +158,27 @@ fn a_fan_out_needs_a_rate_and_a_length() {
     assert!(matches!(run(&test(address).fan_out()), Err(LoadError::NoRate)));
     let short = LatencyTest::new(load(address).length(31)).fan_out().rate(1);
     assert!(matches!(run(&short), Err(LoadError::TooShortForFanOut { length: 31 })));
+}
+
+#[test]
+fn a_test_that_is_stopped_has_the_result_of_the_time_so_far() {
+    let address = serve(|| Echo);
+    for rate in [None, Some(1000)] {
+        let stop = Arc::new(AtomicBool::new(false));
+        let load = load(address).duration(600 * SECOND);
+        let mut test = LatencyTest::new(load).stop_when(Arc::clone(&stop)).threads(2);
+        if let Some(rate) = rate {
+            test = test.rate(rate);
+        }
+        let report = test.run(SECOND / 10, |progress| {
+            stop.store(progress.total.answered >= 100, Ordering::Relaxed);
+        });
+        let report = report.unwrap();
+        assert!(report.duration < 60 * SECOND, "{:?}", report.duration);
+        assert!(report.counts.answered >= 100 && report.counts.timed_out == 0);
+        assert_eq!(report.counts.due, report.counts.answered);
+    }
+    let stop = Arc::new(AtomicBool::new(true));
+    let error = run(&test(address).stop_when(stop)).unwrap_err();
+    assert!(matches!(error, LoadError::Stopped), "{error:?}");
 }

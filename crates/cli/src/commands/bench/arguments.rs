@@ -27,9 +27,13 @@ sends the next message when one is answered and says little about latency.
 Conditions of --fail-if and --find-max compare p50, p99.9 or another percentile, mean or max with a
 time, or timeouts, lost, doubled, reordered or achieved (messages per second) with a number.
 
+On a terminal, the keys + and - change the time that the statistics cover. Ctrl-C and q end the test;
+the result is that of the time so far.
+
 Exit codes: 0 done, 1 other errors and conditions of --fail-if that hold, 2 wrong arguments, 3 the
 host was not found, 4 no connection, 5 TLS failed, 6 the server refused the WebSocket, 7 the server
-broke the protocol or did not return what was sent.")]
+broke the protocol or did not return what was sent, 8 the server closed a connection, 10 the server
+did not answer while a connection was opened, 130 Ctrl-C.")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Bench {
     #[arg(value_name = "URL", help = "The server: ws://HOST:PORT/PATH or wss://HOST/PATH")]
@@ -85,9 +89,13 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["compare", "find_max"])]
     pub(super) svg: Option<PathBuf>,
 
-    /// Write the percentiles of the response times in the format of the `HdrHistogram` plotter
+    /// Write the response and service times of each second as an interval log of `HdrHistogram`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["compare", "find_max"])]
     pub(super) hdr: Option<PathBuf>,
+
+    /// Write the percentiles of the response times in the format of the `HdrHistogram` plotter
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["compare", "find_max"])]
+    pub(super) percentiles: Option<PathBuf>,
 
     /// Measure a second server in turns with the first, and compare them
     #[arg(long, value_name = "URL", conflicts_with_all = ["find_max", "fail_if"])]

@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use sockeye_load::LatencyReport;
 
-use super::arguments::Bench;
+use super::runner::Runner;
 use super::summary::{SCHEMA, Summary};
 use super::target::Target;
-use super::{measure, test, write};
+use super::write;
 use crate::units;
 
 /// A quantity that is compared.
@@ -42,12 +42,14 @@ struct Comparison {
 }
 
 /// Measures A B A B …, so that a slow drift of the machine affects both servers alike.
-pub(super) fn run(options: &Bench, a: &Target, b: &Target) -> anyhow::Result<()> {
+pub(super) fn run(runner: &mut Runner<'_>, a: &Target, b: &Target) -> anyhow::Result<()> {
+    let options = runner.options;
     let duration = options.duration / options.turns;
     let mut reports: [Vec<LatencyReport>; 2] = [Vec::new(), Vec::new()];
     for turn in 1..=options.turns {
         for ((name, target), reports) in [("A", a), ("B", b)].into_iter().zip(&mut reports) {
-            let report = measure(options, target, &test(options, target, duration, options.rate))?;
+            let report = runner.measure(target, duration, options.rate)?;
+            runner.ensure_not_stopped()?;
             let quantile =
                 |quantile| units::three_digits(report.counts.response.quantile(quantile));
             println!(

@@ -1,16 +1,20 @@
 //! The progress of a test on standard error: four panes on a terminal, otherwise a line a second.
 //!
 //! The panes are drawn by the thread that waits for the test, once a second; the threads that put
-//! the load on the server only hand over counts that they have anyway.
+//! the load on the server only hand over counts that they have anyway. Keys change the time that
+//! the statistics cover.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sockeye_load::{Latency, LatencyProgress, RunPhase};
 
 use super::arguments::Bench;
+use super::keys::{Keys, SPANS};
 use super::target::Target;
 use crate::units::three_digits;
 
@@ -29,32 +33,51 @@ pub(super) struct Display {
     connections: usize,
     warm_up: Duration,
     duration: Duration,
-    /// Messages that were answered in each of the last seconds.
+    is_fan_out: bool,
+    /// Rates of the last reports, in messages per second.
     rates: VecDeque<u64>,
+    /// The last reports, as many as the statistics can cover.
+    reports: VecDeque<Report>,
+    /// Index of the time that they cover; `None` without keys.
+    span: Option<Arc<AtomicUsize>>,
     /// Lines that are on the terminal and will be drawn over.
     drawn: usize,
 }
 
+/// The counts of an interval.
+#[derive(Debug)]
+struct Report {
+    interval: Duration,
+    answered: u64,
+    response: Latency,
+}
+
 impl Display {
-    pub(super) fn new(is_terminal: bool, options: &Bench, target: &Target) -> Self {
+    pub(super) fn new(
+        is_terminal: bool,
+        options: &Bench,
+        target: &Target,
+        duration: Duration,
+        keys: Option<&Keys>,
+    ) -> Self {
         Self {
             is_terminal,
             url: target.url.clone(),
             connections: options.connections,
             warm_up: options.warm_up.unwrap_or_default(),
-            duration: options.duration,
+            duration,
+            is_fan_out: options.fan_out,
             rates: VecDeque::with_capacity(BARS),
+            reports: VecDeque::new(),
+            span: keys.map(Keys::span),
             drawn: 0,
         }
     }
 
     /// Shows a report. A display that cannot be written does not end the test.
     pub(super) fn update(&mut self, progress: &LatencyProgress<'_>) {
-        if self.rates.len() == BARS {
-            self.rates.pop_front();
-        }
         if progress.phase == RunPhase::Counted {
-            self.rates.push_back(progress.tick.answered);
+            self.add(progress);
         }
         let text = if self.is_terminal {
             let panes = self.panes(progress);
@@ -63,7 +86,7 @@ impl Display {
             self.drawn = panes.lines().count();
             up + &panes
         } else {
-            line(progress, self.connections)
+            self.line(progress)
         };
         let _ = io::stderr().lock().write_all(text.as_bytes());
     }
@@ -72,6 +95,19 @@ impl Display {
     pub(super) fn finish(self) {
         if self.drawn > 0 {
             let _ = write!(io::stderr().lock(), "\x1b[{}A\x1b[J", self.drawn);
+        }
+    }
+
+    fn add(&mut self, progress: &LatencyProgress<'_>) {
+        let (answered, interval) = (progress.tick.answered, progress.interval);
+        let response = progress.tick.response.clone();
+        self.reports.push_back(Report { interval, answered, response });
+        if self.reports.len() > if self.is_terminal { SPANS[SPANS.len() - 1] } else { 1 } {
+            self.reports.pop_front();
+        }
+        self.rates.push_back(per_second(answered, interval));
+        if self.rates.len() > BARS {
+            self.rates.pop_front();
         }
     }
 
@@ -97,8 +133,11 @@ impl Display {
             elapsed.as_secs_f64(),
             whole.as_secs_f64()
         );
-        // Statistics of the last second.
-        let _ = writeln!(text, "last second  {}", statistics(progress));
+        if progress.phase == RunPhase::WarmUp {
+            let _ = writeln!(text, "{} in flight", progress.in_flight);
+            return text;
+        }
+        let _ = writeln!(text, "{}", self.statistics(progress));
         // Rates.
         let most = self.rates.iter().copied().max().unwrap_or(0).max(1);
         let bars: String = self
@@ -119,35 +158,73 @@ impl Display {
         text += &histogram(&progress.total.response);
         text
     }
-}
 
-/// Returns the report as one line.
-fn line(progress: &LatencyProgress<'_>, connections: usize) -> String {
-    let phase = match progress.phase {
-        RunPhase::Opening => {
-            return format!("opening: {} of {connections} connections\n", progress.connections);
+    /// Returns the report as one line.
+    fn line(&self, progress: &LatencyProgress<'_>) -> String {
+        let elapsed = progress.elapsed.as_secs_f64();
+        match progress.phase {
+            RunPhase::Opening => {
+                format!("opening: {} of {} connections\n", progress.connections, self.connections)
+            }
+            RunPhase::WarmUp => {
+                format!("warm-up {elapsed:4.0} s: {} in flight\n", progress.in_flight)
+            }
+            RunPhase::Counted => {
+                format!("counted {elapsed:4.0} s: {}\n", self.statistics(progress))
+            }
         }
-        RunPhase::WarmUp => "warm-up",
-        RunPhase::Counted => "counted",
-    };
-    format!("{phase} {:4.0} s: {}\n", progress.elapsed.as_secs_f64(), statistics(progress))
+    }
+
+    /// Returns the rate and times of the last reports, and the state of the test.
+    fn statistics(&self, progress: &LatencyProgress<'_>) -> String {
+        let span = self.span.as_ref().map(|span| SPANS[span.load(Ordering::Relaxed) % SPANS.len()]);
+        let (mut interval, mut answered, mut response) = (Duration::ZERO, 0, Latency::new());
+        let covered = span.map_or(1, |span| span.min(self.reports.len()));
+        for report in self.reports.iter().rev().take(covered) {
+            interval += report.interval;
+            answered += report.answered;
+            response.add(&report.response);
+        }
+        let quantile = |latency: &Latency, quantile| three_digits(latency.quantile(quantile));
+        let mut text = String::new();
+        if span.is_some() {
+            let _ = write!(text, "last {covered} s (+ -)  ");
+        }
+        let _ = write!(
+            text,
+            "{}/s, p50 {}, p99 {}, max {}",
+            per_second(answered, interval),
+            quantile(&response, 0.5),
+            quantile(&response, 0.99),
+            three_digits(response.max()),
+        );
+        // On a terminal, a line of its own: all of it is longer than many a terminal is wide.
+        text += if self.is_terminal { "\n" } else { ", " };
+        if self.is_fan_out {
+            text += &self.reach(progress);
+        } else {
+            let _ = write!(text, "{} in flight", progress.in_flight);
+        }
+        if progress.tick.lag.messages() > 0 {
+            let _ = write!(text, ", schedule lag p99 {}", quantile(&progress.tick.lag, 0.99));
+        }
+        text
+    }
+
+    /// Returns the share of deliveries that have arrived, of the messages that were sent so far.
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    fn reach(&self, progress: &LatencyProgress<'_>) -> String {
+        let expected = progress.total.due as f64 * self.connections as f64;
+        let reach = progress.total.answered as f64 / expected.max(1.0) * 100.0;
+        let (doubled, reordered) = (progress.total.doubled, progress.total.reordered);
+        format!("reach {reach:.2} %, {doubled} doubled, {reordered} reordered")
+    }
 }
 
-fn statistics(progress: &LatencyProgress<'_>) -> String {
-    let tick = progress.tick;
-    let quantile = |latency: &Latency, quantile| three_digits(latency.quantile(quantile));
-    let mut text = format!(
-        "{}/s, {} in flight, p50 {}, p99 {}, max {}",
-        tick.answered,
-        progress.in_flight,
-        quantile(&tick.response, 0.5),
-        quantile(&tick.response, 0.99),
-        three_digits(tick.response.max()),
-    );
-    if tick.lag.messages() > 0 {
-        let _ = write!(text, ", schedule lag p99 {}", quantile(&tick.lag, 0.99));
-    }
-    text
+/// Returns the rate of a number of messages in this time.
+fn per_second(messages: u64, interval: Duration) -> u64 {
+    let rate = u128::from(messages) * 1_000_000_000 / interval.as_nanos().max(1);
+    u64::try_from(rate).unwrap_or(u64::MAX)
 }
 
 /// Returns the response times of the whole test in rows of equal width on a logarithmic scale.

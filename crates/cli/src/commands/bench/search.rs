@@ -1,10 +1,10 @@
 //! `--find-max`: the highest rate at which a condition holds.
 
-use super::arguments::Bench;
 use super::criterion::Criterion;
+use super::runner::Runner;
 use super::summary::Summary;
 use super::target::Target;
-use super::{measure, test, write_files};
+use super::write_files;
 
 /// Rate of the first test unless `--rate` is given, in messages per second.
 const FIRST_RATE: u64 = 1000;
@@ -20,13 +20,18 @@ const MAX_TESTS: usize = 40;
 
 /// Doubles the rate until the condition does not hold, and then halves the interval.
 #[expect(clippy::cast_precision_loss, reason = "rates are far below 2^52")]
-pub(super) fn run(options: &Bench, target: &Target, criterion: &Criterion) -> anyhow::Result<()> {
+pub(super) fn run(
+    runner: &mut Runner<'_>,
+    target: &Target,
+    criterion: &Criterion,
+) -> anyhow::Result<()> {
+    let options = runner.options;
     let mut rate = options.rate.unwrap_or(FIRST_RATE);
     let mut best: Option<(u64, Summary, _)> = None;
     let mut failed: Option<u64> = None;
     for _ in 0..MAX_TESTS {
-        let report =
-            measure(options, target, &test(options, target, options.duration, Some(rate)))?;
+        let report = runner.measure(target, options.duration, Some(rate))?;
+        runner.ensure_not_stopped()?;
         let summary = Summary::new(target, &report);
         let deliveries = if options.fan_out { options.connections as f64 } else { 1.0 };
         let is_achieved = summary.achieved_per_s >= rate as f64 * deliveries * MIN_ACHIEVED;

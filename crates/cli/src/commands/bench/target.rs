@@ -1,17 +1,17 @@
 //! The server under test: its URL, address and TLS.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use sockeye::http::Uri;
-use sockeye_load::{Load, LoadError, PayloadKind};
+use sockeye_load::{Load, LoadError, PayloadKind, REPLY_TIMEOUT};
 
 use super::arguments::Bench;
-use crate::client::{Failure, tls};
+use crate::client::{Failure, FailureKind, tls};
 
-/// A server, with the first address of its name.
+/// A server, with the first address of its name that accepts connections.
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) url: String,
@@ -40,10 +40,10 @@ impl Target {
         let name = host.trim_start_matches('[').trim_end_matches(']');
         let port = uri.port_u16().unwrap_or(if is_encrypted { 443 } else { 80 });
         let resolved = (name, port).to_socket_addrs();
-        let mut resolved = resolved
+        let resolved = resolved
             .map_err(|error| Failure::resolve(format!("cannot resolve {name}: {error}")))?;
-        let address =
-            resolved.next().ok_or_else(|| Failure::resolve(format!("{name} has no address")))?;
+        let address = reachable(&resolved.collect::<Vec<_>>())
+            .ok_or_else(|| Failure::resolve(format!("{name} has no address")))?;
         let tls = if is_encrypted {
             let config = tls::client_config(options.insecure, options.cacert.as_deref(), None)?;
             let name = ServerName::try_from(name.to_owned()).map_err(|_| invalid())?;
@@ -92,6 +92,9 @@ impl Target {
             LoadError::HandshakeRefused { status: None } if self.tls.is_none() => {
                 Failure::refused(format!("{text}; does it speak TLS, as in wss://?"))
             }
+            LoadError::Closed => Failure::new(FailureKind::Lost, text),
+            LoadError::ReplyTimeout => Failure::new(FailureKind::Timeout, text),
+            LoadError::Stopped => Failure::interrupted(text),
             LoadError::HandshakeRefused { .. }
             | LoadError::WrongAccept
             | LoadError::WrongExtension { .. } => Failure::refused(text),
@@ -100,7 +103,10 @@ impl Target {
             LoadError::WrongByte { .. } | LoadError::WrongFrame { .. } | LoadError::EarlyData => {
                 Failure::protocol(format!("{text}; the server has to echo every message"))
             }
+            LoadError::NoPong { .. } => Failure::protocol(text),
             LoadError::InvalidHeader { .. }
+            | LoadError::InvalidPath
+            | LoadError::InvalidHost
             | LoadError::InvalidConnections { .. }
             | LoadError::InvalidInFlight { .. }
             | LoadError::MessageTooLong { .. }
@@ -110,4 +116,13 @@ impl Target {
             _ => Failure::other(text),
         }
     }
+}
+
+/// Returns the first of several addresses that accepts a connection, or else the first one: a
+/// server on this machine often listens on one of the two addresses of `localhost`.
+fn reachable(addresses: &[SocketAddr]) -> Option<SocketAddr> {
+    let accepts = |address: &&SocketAddr| {
+        addresses.len() > 1 && TcpStream::connect_timeout(address, REPLY_TIMEOUT).is_ok()
+    };
+    addresses.iter().find(accepts).or(addresses.first()).copied()
 }

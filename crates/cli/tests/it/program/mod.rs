@@ -9,6 +9,8 @@ pub(crate) mod connect;
 pub(crate) mod exec;
 pub(crate) mod grpc;
 pub(crate) mod hub;
+#[cfg(target_os = "linux")]
+pub(crate) mod terminal;
 pub(crate) mod token;
 pub(crate) mod tunnel;
 

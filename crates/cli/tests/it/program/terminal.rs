@@ -1,0 +1,76 @@
+//! A program on a pseudo-terminal.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
+
+/// A program on a pseudo-terminal.
+pub(crate) struct Terminal {
+    child: Child,
+    master: File,
+    /// The side of the program, which keeps the terminal open after its end.
+    slave: File,
+    /// Everything that the program wrote.
+    written: String,
+    /// The end of the text that was waited for last, in `written`.
+    seen: usize,
+    /// The number of prompts that were waited for.
+    prompts: usize,
+}
+
+/// Written by the line editor each time that it begins to read keys, after it changed the mode of
+/// the terminal. Keys typed before are handled by the terminal: it takes Ctrl-D for itself.
+const READS_KEYS: &str = "\x1b[?2004h";
+
+impl Terminal {
+    /// Starts a program on a terminal of 24 rows of 80 columns.
+    pub(crate) fn start(mut command: Command) -> Self {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let name = ptsname(&master, Vec::new()).unwrap();
+        let slave = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+        let end = || Stdio::from(slave.try_clone().unwrap());
+        let child =
+            command.env("TERM", "xterm").stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+        Self { child, master: master.into(), slave, written: String::new(), seen: 0, prompts: 0 }
+    }
+
+    /// Types keys.
+    pub(crate) fn enter(&mut self, keys: &str) {
+        self.master.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Waits until the line editor reads the next line.
+    pub(crate) fn wait_for_prompt(&mut self) {
+        self.prompts += 1;
+        while self.written.matches(READS_KEYS).count() < self.prompts {
+            self.read();
+        }
+    }
+
+    /// Waits until the terminal shows the text after the last one that was waited for.
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        while !self.written[self.seen..].contains(text) {
+            self.read();
+        }
+        self.seen += self.written[self.seen..].find(text).unwrap() + text.len();
+    }
+
+    fn read(&mut self) {
+        let mut buffer = [0; 4096];
+        let length = self.master.read(&mut buffer).unwrap();
+        self.written += &String::from_utf8_lossy(&buffer[..length]);
+    }
+
+    /// Waits for the end of the program, which leaves the terminal as it was.
+    pub(crate) fn end(mut self) -> Option<i32> {
+        let code = self.child.wait().unwrap().code();
+        let modes = tcgetattr(&self.slave).unwrap().local_modes;
+        assert!(modes.contains(LocalModes::ECHO | LocalModes::ICANON), "{modes:?}");
+        code
+    }
+}
