@@ -91,6 +91,8 @@ pub enum LoadError {
     /// [`TrafficPattern::Idle`](crate::TrafficPattern::Idle) measures the memory of the server's
     /// process, which was not named.
     NoProcess,
+    /// No TCP connection could be opened in a latency test.
+    Connect(io::Error),
     /// A system call failed, or TLS failed after the handshake.
     Io(io::Error),
     /// TLS cannot be set up for this server name.
@@ -170,6 +172,11 @@ impl LoadError {
         Self::Connection { index, error: Box::new(self) }
     }
 
+    /// Converts an error of opening a TCP connection.
+    pub(crate) fn connect(error: io::Error) -> Self {
+        if is_timeout(&error) { Self::ReplyTimeout } else { Self::Connect(error) }
+    }
+
     /// Converts an error of a blocking socket during the opening handshake.
     pub(crate) fn handshake(error: io::Error) -> Self {
         if is_timeout(&error) { Self::ReplyTimeout } else { Self::HandshakeIo(error) }
@@ -247,6 +254,7 @@ impl fmt::Display for LoadError {
                 f.write_str("a latency test does not work with Socket.IO")
             }
             Self::NoProcess => f.write_str("memory needs the server's process to be named"),
+            Self::Connect(error) => write!(f, "could not connect: {error}"),
             Self::Io(error) => write!(f, "a system call or TLS failed: {error}"),
             Self::Tls(error) => write!(f, "TLS cannot be set up: {error}"),
             Self::HandshakeIo(error) => {

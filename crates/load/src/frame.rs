@@ -16,9 +16,16 @@ const MASK: u8 = 0x80;
 pub(crate) fn append_request(out: &mut Vec<u8>, first: u8, payload: &[u8], random: u64) {
     append_header(out, first, payload.len(), MASK);
     let [a, b, c, d, ..] = random.to_le_bytes();
-    let key = [a, b, c, d];
-    out.extend_from_slice(&key);
-    out.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+    out.extend_from_slice(&[a, b, c, d]);
+    let begin = out.len();
+    out.extend_from_slice(payload);
+    // Eight bytes at a time, which the compiler turns into vector instructions.
+    let key = [a, b, c, d, a, b, c, d];
+    for chunk in out[begin..].chunks_mut(key.len()) {
+        for (byte, key) in chunk.iter_mut().zip(key) {
+            *byte ^= key;
+        }
+    }
 }
 
 /// Appends one final, unmasked frame.

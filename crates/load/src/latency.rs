@@ -30,6 +30,7 @@ impl Default for Latency {
 
 impl Latency {
     /// Creates an empty distribution.
+    #[allow(clippy::missing_panics_doc, reason = "the settings are constant and valid")]
     pub fn new() -> Self {
         let max = nanoseconds(MAX_LATENCY);
         let histogram = Histogram::new_with_max(max, DIGITS);
@@ -37,6 +38,7 @@ impl Latency {
     }
 
     /// Adds all latencies of `other`.
+    #[allow(clippy::missing_panics_doc, reason = "all distributions have the same settings")]
     pub fn add(&mut self, other: &Self) {
         self.histogram.add(&other.histogram).expect("both have the same range and digits");
     }

@@ -280,7 +280,7 @@ impl LatencyTest {
                 return Err(LoadError::Stopped);
             }
             let before = Instant::now();
-            let connected = connector::connect(self.load.address).map_err(LoadError::from);
+            let connected = connector::connect(self.load.address).map_err(LoadError::connect);
             let upgraded = connected.and_then(|tcp| connector::upgrade(&self.load, tcp));
             let mut transport = upgraded.map_err(|error| error.on(index))?;
             let now = Instant::now();

@@ -70,11 +70,18 @@ impl Failure {
             | ConnectError::ProxyVariable { .. }
             | ConnectError::TlsConfig(_) => FailureKind::Usage,
             ConnectError::Resolve { .. } => FailureKind::Resolve,
+            ConnectError::Tls { source, .. } if tls::is_no_tls(source) => {
+                return Self::tls(format!("{error}; {}", tls::NO_TLS));
+            }
             ConnectError::Tls { .. } => FailureKind::Tls,
-            ConnectError::Handshake(HandshakeError::Status { status, body, .. }) => {
+            ConnectError::Handshake(HandshakeError::Status { status, headers, body, .. }) => {
                 let body = String::from_utf8_lossy(body);
                 let shown: String = body.trim().chars().take(SHOWN_BODY).collect();
                 let mut message = format!("the server refused the WebSocket: {status}");
+                let location = headers.get("location").and_then(|value| value.to_str().ok());
+                if let Some(location) = location.filter(|_| status.is_redirection()) {
+                    message = format!("{message}, to {}", escape(location));
+                }
                 if !shown.is_empty() {
                     message = format!("{message}: {}", escape(&shown));
                 }

@@ -1,5 +1,6 @@
 //! TLS of clients: the certificates that are trusted, and the client's own.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,6 +12,15 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::Failure;
+
+/// The hint for a server that answered the TLS handshake with something else.
+pub(crate) const NO_TLS: &str = "does the server speak TLS? Without TLS, the URL begins with ws://";
+
+/// Returns whether the peer answered the TLS handshake with something else than TLS.
+pub(crate) fn is_no_tls(error: &io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    matches!(cause, Some(rustls::Error::InvalidMessage(_)))
+}
 
 /// Returns the configuration that [`verification`] describes, without protocols for ALPN. `own` are
 /// the files of the client's certificate and of its key.

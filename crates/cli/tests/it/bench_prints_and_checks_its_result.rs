@@ -105,6 +105,7 @@ fn errors_have_their_exit_codes() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("ws://{}/", silent.local_addr().unwrap());
+    let garbage = program::connect::server(|_| "SSH-2.0-server\r\n\r\n".to_owned(), |_| {});
     let closing = websocket(|wire| {
         wire.recv();
         wire.close(1001);
@@ -120,8 +121,9 @@ fn errors_have_their_exit_codes() {
         (closing, 8, "closed the connection"),
         (wrong, 7, "has to echo every message"),
         (silent, 10, "no reply"),
-        (format!("ws://{closed}/"), 4, "refused"),
-        (format!("wss://{}/echo", server.address), 5, "handshake"),
+        (format!("ws://{closed}/"), 4, "could not connect: Connection refused"),
+        (format!("wss://{}/echo", server.address), 5, "Without TLS, the URL begins with ws://"),
+        (garbage, 7, "does it speak TLS, as in wss://?"),
         (format!("ws://{}/none", server.address), 6, "status 404; sockeye serve has"),
     ] {
         let output = bench(&[&url, "-c", "1"]);

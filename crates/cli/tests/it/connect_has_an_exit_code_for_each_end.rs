@@ -49,6 +49,10 @@ fn a_connection_that_is_dropped_or_breaks_the_protocol_has_its_own_code() {
 
 #[test]
 fn a_refusal_shows_its_status_and_its_content_escaped() {
+    let answer = "HTTP/1.1 301 Moved Permanently\r\nlocation: /chat\r\ncontent-length: 0\r\n\r\n";
+    let url = server(|_| answer.to_owned(), |_| {});
+    let (_, stderr) = without_input(6, &[&url]);
+    assert!(stderr.contains("301 Moved Permanently, to /chat"), "{stderr}");
     let answer = "HTTP/1.1 403 Forbidden\r\ncontent-length: 10\r\n\r\nno \x1b[2Jfish";
     let url = server(|_| answer.to_owned(), |_| {});
     let (_, stderr) = without_input(6, &[&url]);
@@ -63,6 +67,9 @@ fn hosts_ports_and_certificates_have_their_own_codes() {
     without_input(4, &[&format!("ws://{address}/")]);
     let server = program::Server::start(&["--self-signed"]);
     without_input(5, &[&server.url]);
+    let server = program::Server::start(&[]);
+    let (_, stderr) = without_input(5, &[&format!("wss://{}/echo", server.address)]);
+    assert!(stderr.contains("Without TLS, the URL begins with ws://"), "{stderr}");
     let (_, stderr) = without_input(2, &["ftp://localhost/"]);
     assert!(stderr.contains("ftp") || stderr.contains("scheme"), "{stderr}");
     without_input(2, &["ws://localhost/", "-H", "no colon"]);

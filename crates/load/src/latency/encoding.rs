@@ -29,7 +29,8 @@ impl Latency {
         plain.extend(counts);
         let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
         let compressed = encoder.write_all(&plain).and_then(|()| encoder.finish());
-        let compressed = compressed.expect("writing to memory cannot fail");
+        // Writing to memory cannot fail.
+        let compressed = compressed.unwrap_or_default();
         [&COMPRESSED_COOKIE.to_be_bytes(), &length(&compressed)[..], &compressed].concat()
     }
 
@@ -62,7 +63,8 @@ fn length(bytes: &[u8]) -> [u8; 4] {
 
 /// Appends a signed number: zigzag, then seven bits a byte, lowest first, but eight in the ninth.
 fn push_number(encoded: &mut Vec<u8>, number: i64) {
-    let mut rest = (number.wrapping_shl(1) ^ (number >> 63)).cast_unsigned();
+    let zigzag = number.wrapping_shl(1) ^ (number >> 63);
+    let mut rest = u64::from_ne_bytes(zigzag.to_ne_bytes());
     for _ in 0..8 {
         let [low, ..] = rest.to_le_bytes();
         rest >>= 7;

@@ -18,8 +18,15 @@ use crate::poller::{Poller, Readiness};
 use crate::process;
 use crate::transport::Transport;
 
-/// Interval at which a thread hands its counts over, which copies about a megabyte.
+/// Interval at which a thread hands its counts over, which copies about a megabyte, in nanoseconds.
 const HAND_OVER_INTERVAL: u64 = 250_000_000;
+
+/// Time by which a hand-over precedes each whole interval, so that a report which is made then has
+/// the counts of its whole interval. Chosen: longer than a thread usually waits for a processor.
+const HAND_OVER_LEAD: u64 = 20_000_000;
+
+/// Maximum time for which a thread waits before it looks whether the test is to end.
+const MAX_WAIT: u64 = 50_000_000;
 
 /// Maximum number of messages that are sent before the thread reads again.
 const MAX_SENDS_PER_TURN: usize = 64;
@@ -70,7 +77,8 @@ pub(super) struct Worker<'a> {
     /// Index of the first connection of this thread in the test.
     first: usize,
     counts: LatencyCounts,
-    handed_over: u64,
+    /// Time of the next hand-over.
+    hand_over_at: u64,
     in_flight: u64,
     /// Value of `in_flight` in the shared sum.
     reported: u64,
@@ -109,7 +117,7 @@ impl<'a> Worker<'a> {
             deliveries,
             first,
             counts: LatencyCounts::new(),
-            handed_over: 0,
+            hand_over_at: HAND_OVER_INTERVAL - HAND_OVER_LEAD,
             in_flight: 0,
             reported: 0,
             next: 0,
@@ -150,8 +158,10 @@ impl<'a> Worker<'a> {
             self.receive(&mut buffer)?;
             let now = self.task.now();
             self.update_client(now);
-            if now - self.handed_over >= HAND_OVER_INTERVAL {
-                self.hand_over(now);
+            if now >= self.hand_over_at {
+                self.hand_over();
+                let late = now - self.hand_over_at;
+                self.hand_over_at += HAND_OVER_INTERVAL * (1 + late / HAND_OVER_INTERVAL);
             }
             if self.task.shared.stop.load(Ordering::Relaxed) {
                 self.stop(now);
@@ -168,10 +178,11 @@ impl<'a> Worker<'a> {
     /// Sends the messages that are due, and returns the nanoseconds until the next one.
     fn send_due(&mut self) -> Result<u64, LoadError> {
         for _ in 0..MAX_SENDS_PER_TURN {
-            let Some((index, due)) = self.next_due() else { return Ok(HAND_OVER_INTERVAL / 5) };
+            let Some((index, due)) = self.next_due() else { return Ok(MAX_WAIT) };
             let now = self.task.now();
             if now < due {
-                return Ok((due - now).min(HAND_OVER_INTERVAL / 5));
+                let next = due.min(self.hand_over_at);
+                return Ok(next.saturating_sub(now).min(MAX_WAIT));
             }
             self.next += 1;
             if self.task.schedule.is_counted(due) {
@@ -332,8 +343,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn hand_over(&mut self, now: u64) {
-        self.handed_over = now;
+    fn hand_over(&mut self) {
         if self.client_before.is_some() && !self.is_client_measured {
             self.measure_client();
         }
@@ -348,7 +358,7 @@ impl<'a> Worker<'a> {
     fn stop(&mut self, now: u64) {
         let _ = self.task.shared.stopped_at.set(now);
         self.counts.due = self.counts.due.saturating_sub(self.unanswered().count() as u64);
-        self.hand_over(now);
+        self.hand_over();
     }
 
     /// Returns the due times of the counted messages without an answer.
@@ -376,6 +386,6 @@ impl<'a> Worker<'a> {
             let missing: u64 = missing.sum();
             self.counts.lost += missing;
         }
-        self.hand_over(now);
+        self.hand_over();
     }
 }

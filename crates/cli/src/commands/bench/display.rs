@@ -21,6 +21,9 @@ use crate::units::three_digits;
 /// Number of the last reports whose rates are drawn.
 const BARS: usize = 40;
 
+/// Length of the last interval of a test below which it is not shown.
+const SHORTEST: Duration = Duration::from_millis(500);
+
 /// Rows of the histogram, and columns of its longest bar.
 const ROWS: u32 = 10;
 const COLUMNS: u32 = 40;
@@ -77,6 +80,9 @@ impl Display {
     /// Shows a report. A display that cannot be written does not end the test.
     pub(super) fn update(&mut self, progress: &LatencyProgress<'_>) {
         if progress.phase == RunPhase::Counted {
+            if progress.interval < SHORTEST {
+                return;
+            }
             self.add(progress);
         }
         let text = if self.is_terminal {
@@ -84,7 +90,8 @@ impl Display {
             let up =
                 if self.drawn > 0 { format!("\x1b[{}A\x1b[J", self.drawn) } else { String::new() };
             self.drawn = panes.lines().count();
-            up + &panes
+            // A line that the terminal wrapped would take more rows than are drawn over.
+            up + "\x1b[?7l" + &panes + "\x1b[?7h"
         } else {
             self.line(progress)
         };

@@ -90,16 +90,21 @@ impl Target {
                 Failure::refused(format!("{text}; sockeye serve has its echo at /echo"))
             }
             LoadError::HandshakeRefused { status: None } if self.tls.is_none() => {
-                Failure::refused(format!("{text}; does it speak TLS, as in wss://?"))
+                Failure::protocol(format!("{text}; does it speak TLS, as in wss://?"))
             }
-            LoadError::Closed => Failure::new(FailureKind::Lost, text),
+            LoadError::HandshakeIo(error) if tls::is_no_tls(&error) => {
+                Failure::tls(format!("{text}; {}", tls::NO_TLS))
+            }
+            LoadError::Closed | LoadError::Io(_) => Failure::new(FailureKind::Lost, text),
             LoadError::ReplyTimeout => Failure::new(FailureKind::Timeout, text),
             LoadError::Stopped => Failure::interrupted(text),
-            LoadError::HandshakeRefused { .. }
+            LoadError::HandshakeRefused { status: Some(_) } => Failure::refused(text),
+            LoadError::HandshakeRefused { status: None }
+            | LoadError::HandshakeTooLong
             | LoadError::WrongAccept
-            | LoadError::WrongExtension { .. } => Failure::refused(text),
+            | LoadError::WrongExtension { .. } => Failure::protocol(text),
             LoadError::HandshakeIo(_) if self.tls.is_some() => Failure::tls(text),
-            LoadError::HandshakeIo(_) | LoadError::Io(_) => Failure::connect(text),
+            LoadError::Connect(_) | LoadError::HandshakeIo(_) => Failure::connect(text),
             LoadError::WrongByte { .. } | LoadError::WrongFrame { .. } | LoadError::EarlyData => {
                 Failure::protocol(format!("{text}; the server has to echo every message"))
             }

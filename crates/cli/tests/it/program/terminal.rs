@@ -26,7 +26,7 @@ pub(crate) struct Terminal {
 const READS_KEYS: &str = "\x1b[?2004h";
 
 impl Terminal {
-    /// Starts a program on a terminal of 24 rows of 80 columns.
+    /// Starts a program on a terminal, which does not tell its size.
     pub(crate) fn start(mut command: Command) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
