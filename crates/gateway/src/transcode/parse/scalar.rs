@@ -45,15 +45,11 @@ impl<'t> Parser<'_, 't, '_> {
     fn integer(&mut self, kind: Kind) -> Result<(Option<Integer>, usize)> {
         self.json.peek();
         let start = self.json.offset();
-        match self.json.decimal() {
-            Some(Decimal { negative, magnitude, scale: 0, .. }) => {
-                Ok((Some(Integer { negative, magnitude }), start))
-            }
-            _ => {
-                self.json.rewind(start);
-                Ok((self.long_integer(kind)?, start))
-            }
+        if let Some(Decimal { negative, magnitude, scale: 0, .. }) = self.json.decimal() {
+            return Ok((Some(Integer { negative, magnitude }), start));
         }
+        self.json.rewind(start);
+        Ok((self.long_integer(kind)?, start))
     }
 
     /// As [`integer`](Self::integer), for numbers however they are written.
