@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the peers of the interoperability tests: Python `websockets`, `h2` and
 # `centrifuge-python`, npm `ws`, `@moq/qmux`, `centrifuge` and `playwright-core`, Chromium, curl,
-# redis-server and nats-server. Does nothing if all of them are installed.
+# redis-server, nats-server and pebble. Does nothing if all of them are installed.
 #
 #   target/peers/venv/bin/python          has `websockets`, `h2` and `centrifuge`
 #   target/peers/node/node_modules        has `ws`, `@moq/qmux`, `centrifuge` and `playwright-core`
@@ -33,6 +33,7 @@ debian_packages() {
   command -v chromium >/dev/null || missing+=(chromium)
   command -v curl >/dev/null || missing+=(curl)
   command -v redis-server >/dev/null || missing+=(redis-server)
+  command -v pebble >/dev/null || missing+=(pebble)
   [ -x /usr/sbin/nats-server ] || [ -x /usr/bin/nats-server ] || missing+=(nats-server)
   if [ ${#missing[@]} -eq 0 ]; then
     return

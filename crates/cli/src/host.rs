@@ -1,6 +1,8 @@
 //! The server behind the commands that listen: accept, TLS, HTTP, limits, metrics and shutdown.
 
 pub(crate) mod access_log;
+#[cfg(feature = "acme")]
+mod acme;
 #[cfg(unix)]
 pub(crate) mod activation;
 mod arguments;

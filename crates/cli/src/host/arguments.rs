@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+#[cfg(feature = "acme")]
+use super::acme::AcmeArguments;
 use super::listen::place;
 use crate::units;
 
@@ -50,9 +52,13 @@ pub(crate) struct Hosting {
     #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"], help_heading = "TLS")]
     pub(crate) self_signed: bool,
 
+    #[cfg(feature = "acme")]
+    #[command(flatten)]
+    pub(super) acme: AcmeArguments,
+
     /// Accept requests for this host too, such as app.example.com or *.example.com (repeatable).
-    /// Accepted without it are localhost, the address listened on, and the names in the certificate
-    /// of --tls-cert; a request for another host is refused with 421
+    /// Accepted without it are localhost, the address listened on, and the names in the certificate;
+    /// a request for another host is refused with 421
     #[arg(long, value_name = "PATTERN", help_heading = "Limits")]
     #[arg(value_parser = units::host_pattern)]
     pub(crate) allow_host: Vec<String>,
@@ -105,6 +111,26 @@ pub(crate) struct Hosting {
     #[arg(long, value_name = "DURATION", default_value = "5s", help_heading = "Limits")]
     #[arg(value_parser = units::duration)]
     pub(crate) shutdown_timeout: Duration,
+}
+
+impl Hosting {
+    /// Returns the names for which certificates are ordered by ACME.
+    #[cfg(feature = "acme")]
+    pub(super) fn ordered_names(&self) -> &[String] {
+        &self.acme.acme_domain
+    }
+
+    /// Returns no names: no certificates are ordered.
+    #[cfg(not(feature = "acme"))]
+    #[expect(clippy::unused_self, reason = "has names with the feature")]
+    pub(super) const fn ordered_names(&self) -> &[String] {
+        &[]
+    }
+
+    /// Returns whether the program makes its certificate, or orders it, instead of reading files.
+    pub(super) fn has_own_certificate(&self) -> bool {
+        self.self_signed || !self.ordered_names().is_empty()
+    }
 }
 
 /// The headers in which proxies report a client's address.

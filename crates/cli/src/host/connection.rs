@@ -19,7 +19,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use sockeye::upgrade::{Http2Guard, PeerAddr, TrustedProxies, WriteTimeout};
 use sockeye_grpc::ServeConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use tokio_rustls::TlsAcceptor;
@@ -151,6 +151,13 @@ async fn serve_client<S: ClientStream, A: Answer>(
         () = late_shutdown(&guard, first_request) => return Ok(()),
     };
     match accepted {
+        MaybeTlsStream::Tls(mut stream)
+            if stream.get_ref().1.alpn_protocol() == Some(tls::ACME) =>
+        {
+            // The handshake has shown the authority all that it asks (RFC 8737, 4).
+            tokio::time::timeout(handshake_timeout, stream.shutdown()).await.unwrap_or(Ok(()))?;
+            Ok(())
+        }
         MaybeTlsStream::Tls(stream) if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2) => {
             let stream = WriteTimeout::new(*stream, write_timeout);
             serve_http2(stream, service, guard, handshake_timeout, write_timeout).await

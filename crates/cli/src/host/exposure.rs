@@ -19,7 +19,7 @@ const HEADERS_OF_PROXIES: [&str; 5] =
 pub(crate) fn is_private(hosting: &Hosting, bound: SocketAddr) -> anyhow::Result<bool> {
     let names = match &hosting.tls_cert {
         Some(cert) => tls::dns_names(cert)?,
-        None => Vec::new(),
+        None => hosting.ordered_names().to_vec(),
     };
     Ok(bound.ip().is_loopback()
         && hosting.trust_proxy.is_empty()

@@ -40,6 +40,7 @@ pub(crate) fn policy(options: &Hosting, bound: SocketAddr) -> anyhow::Result<Hos
     if let Some(cert) = &options.tls_cert {
         allowed.extend(tls::dns_names(cert)?);
     }
+    allowed.extend_from_slice(options.ordered_names());
     for pattern in &allowed {
         policy =
             policy.allow(pattern).with_context(|| format!("cannot allow the host {pattern}"))?;

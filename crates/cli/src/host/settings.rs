@@ -14,7 +14,8 @@ use super::{Hosting, hosts, proxies, tls};
 pub(crate) struct HostSettings {
     pub(crate) hosts: Arc<HostPolicy>,
     pub(crate) proxies: TrustedProxies,
-    /// `None` if the server does not use TLS, or keeps the certificate that it has generated.
+    /// `None` if the server does not use TLS, or keeps the certificate that it has generated or
+    /// ordered.
     pub(crate) tls: Option<TlsAcceptor>,
 }
 
@@ -24,7 +25,10 @@ impl HostSettings {
     /// # Errors
     /// A sentence about the flag or the file that cannot be used.
     pub(crate) fn read_again(hosting: &Hosting, bound: SocketAddr) -> anyhow::Result<Self> {
-        let tls = if hosting.self_signed { None } else { tls::server_config(hosting, bound)? };
+        #[cfg(feature = "acme")]
+        hosting.acme.check()?;
+        let is_fixed = hosting.has_own_certificate();
+        let tls = if is_fixed { None } else { tls::server_config(hosting, bound)? };
         Ok(Self {
             hosts: Arc::new(hosts::policy(hosting, bound)?),
             proxies: proxies::trusted(hosting)?,
@@ -55,6 +59,8 @@ impl Hosting {
         keep("listen-mode", &old.listen_mode, &mut self.listen_mode);
         keep("metrics", &old.metrics, &mut self.metrics);
         keep("self-signed", &old.self_signed, &mut self.self_signed);
+        #[cfg(feature = "acme")]
+        self.acme.keep_unchangeable(&old.acme);
         if old.tls_cert.is_some() != self.tls_cert.is_some() {
             keep("tls-cert", &old.tls_cert, &mut self.tls_cert);
             keep("tls-key", &old.tls_key, &mut self.tls_key);

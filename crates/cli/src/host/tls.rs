@@ -16,8 +16,11 @@ use super::listen;
 /// The name of HTTP/2 in ALPN (RFC 9113, 3.2).
 pub(crate) const HTTP2: &[u8] = b"h2";
 
+/// The name in ALPN of the check that a name leads to this server (RFC 8737, 4).
+pub(crate) const ACME: &[u8] = b"acme-tls/1";
+
 /// Returns the TLS configuration that the flags request, or `None` if the server speaks plain HTTP.
-/// `bound` is the listening address.
+/// `bound` is the listening address. Must be called within a Tokio runtime.
 ///
 /// # Errors
 /// A sentence that names the file, what was expected in it and what was found.
@@ -27,6 +30,8 @@ pub(crate) fn server_config(
 ) -> anyhow::Result<Option<Arc<ServerConfig>>> {
     let config = match (&options.tls_cert, &options.tls_key) {
         (Some(cert), Some(key)) => from_files(cert, key)?,
+        #[cfg(feature = "acme")]
+        _ if options.acme.is_on() => options.acme.start()?,
         _ if options.self_signed => self_signed(&options.listen, bound)?,
         _ => return Ok(None),
     };
@@ -85,8 +90,13 @@ fn configure(
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols();
     Ok(config)
+}
+
+/// Returns the protocols of the server for ALPN.
+pub(crate) fn protocols() -> Vec<Vec<u8>> {
+    vec![HTTP2.to_vec(), b"http/1.1".to_vec()]
 }
 
 fn read_chain(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {

@@ -21,6 +21,8 @@ mod browsers_use_http2;
 mod calls_over_a_websocket;
 mod calls_speak_each_protocol;
 mod calls_stream_as_they_come;
+#[cfg(feature = "acme")]
+mod certificates_are_ordered_by_acme;
 mod chat_in_a_browser;
 mod clients_meet_in_rooms;
 mod completions_and_manuals_are_generated;

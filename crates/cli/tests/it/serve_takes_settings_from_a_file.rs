@@ -78,7 +78,7 @@ fn every_mistake_is_printed_with_its_line_and_column() {
         "line 1, column 1: there is no key \"lisen\"; did you mean listen?",
         "line 2, column 1: there is no key \"max_message\"; did you mean max-message?",
         "line 3, column 3: idle-timeout: invalid value 'soon'",
-        "line 4, column 1: there is no key \"upstream\"; the keys are access-log, allow-host, ",
+        "line 4, column 1: there is no key \"upstream\"; the keys are access-log, ",
         "line 5, column 1: verbose: expected a number from 0 to 10",
     ] {
         assert!(shown.contains(&format!("{file}: {problem}")), "no {problem:?} in {shown}");

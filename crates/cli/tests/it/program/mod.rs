@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 pub(crate) mod any_issuer;
+#[cfg(feature = "acme")]
+pub(crate) mod authority;
 pub(crate) mod broker;
 pub(crate) mod connect;
 pub(crate) mod exec;
