@@ -56,6 +56,13 @@ pub(crate) enum Command {
     Tunnel(Tunnel),
 }
 
+impl Command {
+    /// Returns whether the command is a server.
+    pub(crate) fn is_server(&self) -> bool {
+        matches!(self, Self::Exec(_) | Self::Gateway(_) | Self::Serve(_) | Self::Tunnel(_))
+    }
+}
+
 /// Parses the command line of the process.
 ///
 /// # Errors

@@ -17,6 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, reload};
 
 use self::rate_limit::RateLimit;
+use crate::telemetry;
 
 /// The form of the lines of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -64,7 +65,12 @@ pub(crate) fn start(verbose: u8, format: LogFormat) -> anyhow::Result<()> {
         }
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
-    tracing_subscriber::registry().with(filter).with(RateLimit::start()?).with(lines).init();
+    // The filter is that of the lines alone: spans that are exported have one of their own.
+    let lines = RateLimit::start()?.and_then(lines).with_filter(filter);
+    match telemetry::spans() {
+        Some(spans) => tracing_subscriber::registry().with(lines).with(spans).init(),
+        None => tracing_subscriber::registry().with(lines).init(),
+    }
     Ok(())
 }
 

@@ -20,6 +20,7 @@ mod host;
 mod logs;
 mod parsed;
 mod runtime;
+mod telemetry;
 mod units;
 
 fn main() -> ExitCode {
@@ -41,8 +42,17 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> anyhow::Result<()> {
+    if arguments.command.is_server() {
+        telemetry::start()?;
+    }
     logs::start(arguments.verbose, arguments.log)?;
-    match arguments.command {
+    let result = run_command(arguments.command);
+    telemetry::finish();
+    result
+}
+
+fn run_command(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Bench(options) => bench::run(&options),
         Command::Call(options) => call::run(&options),
         Command::Completions(options) => generate::completions(&options, Arguments::command()),

@@ -83,6 +83,8 @@ pub struct CallRecord {
     pub peer: Option<SocketAddr>,
     /// The header `x-request-id`.
     pub request_id: Option<Box<str>>,
+    /// The header `traceparent`, which names the client's span (W3C Trace Context).
+    pub traceparent: Option<Box<str>>,
     /// The status of the call. `canceled` if the client left before the end.
     pub code: Code,
     /// The HTTP status. `None` if the client left before the response, and for calls on WebSockets.

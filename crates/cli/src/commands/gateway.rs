@@ -68,8 +68,8 @@ pub(crate) fn check_files(arguments: &GatewayArguments) -> anyhow::Result<()> {
 
 async fn serve(arguments: GatewayArguments, parse_again: ParseAgain) -> anyhow::Result<()> {
     let hosting = &arguments.hosting;
-    let metrics = if hosting.metrics { Some(metrics::ServerMetrics::install()?) } else { None };
-    if metrics.is_some() {
+    let metrics = metrics::install(hosting)?;
+    if metrics::are_recorded(hosting) {
         sockeye_gateway::metrics::describe();
     }
     let listener = Listener::open(hosting).await?;

@@ -52,7 +52,7 @@ pub(crate) fn run(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()>
 async fn serve(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()> {
     let hosting = &options.hosting;
     let bus = options.hub.bus()?;
-    let metrics = if hosting.metrics { Some(metrics::ServerMetrics::install()?) } else { None };
+    let metrics = metrics::install(hosting)?;
     let listener = Listener::open(hosting).await?;
     let address = listener.address()?;
     let mut lifetime = Lifetime::begin(&listener)?;
@@ -66,7 +66,7 @@ async fn serve(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()> {
         WebSocketSettings::new(&options, hosts.clone(), proxies.clone(), connection_log, None)?;
     let settings = Reloadable::new(settings);
     let hub = tokio::select! {
-        hub = hub::HubServer::start(&options, bus, address, metrics.is_some()) => hub?,
+        hub = hub::HubServer::start(&options, bus, address, metrics::are_recorded(hosting)) => hub?,
         () = lifetime.signals.next() => {
             info!("stopped while the hub was starting");
             return Ok(());
@@ -94,6 +94,7 @@ async fn serve(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()> {
     let stop = tokio::select! {
         () = server.accept_all(listener) => Stop::Signal,
         () = allocator::trim_after_changes() => Stop::Signal,
+        () = hub.export_metrics() => Stop::Signal,
         () = reload_signal.run(&notifier, async || reloader.reload()) => Stop::Signal,
         stop = lifetime.wait_for_stop(&readiness, delay) => stop,
     };

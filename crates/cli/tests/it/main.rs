@@ -75,6 +75,8 @@ mod the_gateway_speaks_every_protocol;
 mod the_hub_is_open_on_loopback_only;
 mod the_memory_budget_closes_the_largest_holder;
 mod the_server_api_needs_its_key;
+#[cfg(feature = "otlp")]
+mod traces_and_metrics_are_exported;
 mod trusted_proxies_report_the_client;
 mod tunnel_denies;
 mod tunnel_forwards;

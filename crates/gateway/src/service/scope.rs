@@ -21,6 +21,7 @@ use crate::record::{CallRecord, Dialect};
 use crate::status::{Code, Status};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// A call in progress. It ends when the last clone is dropped: the observer is told then, and the
 /// place of the call is free.
@@ -48,6 +49,7 @@ struct RequestFacts {
     method: Method,
     uri: Uri,
     id: Option<HeaderValue>,
+    traceparent: Option<HeaderValue>,
     peer: Option<SocketAddr>,
     started: SystemTime,
 }
@@ -143,6 +145,7 @@ impl Inner {
             method: head.method.clone(),
             uri: head.uri.clone(),
             id: head.headers.get(REQUEST_ID).cloned(),
+            traceparent: head.headers.get(TRACEPARENT).cloned(),
             peer: self.peer(head),
             started: SystemTime::now(),
         };
@@ -245,14 +248,15 @@ impl Call {
             return None;
         }
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let request_id = self.request.id.as_ref().and_then(|id| id.to_str().ok());
+        let text = |value: &HeaderValue| value.to_str().ok().map(Into::into);
         Some(CallRecord {
             dialect: facts.dialect,
             http_method: self.request.method.clone(),
             path: self.request.uri.path().into(),
             method: facts.method.as_ref().map(|method| method.as_str().into()),
             peer: self.request.peer,
-            request_id: request_id.map(Into::into),
+            request_id: self.request.id.as_ref().and_then(text),
+            traceparent: self.request.traceparent.as_ref().and_then(text),
             code: facts.code.unwrap_or(Code::Canceled),
             http_status: facts.http_status,
             started: self.request.started,

@@ -41,7 +41,7 @@ async fn serve(
     processes: &Processes,
 ) -> anyhow::Result<()> {
     let hosting = &options.hosting;
-    let metrics = if hosting.metrics { Some(metrics::ServerMetrics::install()?) } else { None };
+    let metrics = metrics::install(hosting)?;
     let listener = Listener::open(hosting).await?;
     let address = listener.address()?;
     let mut lifetime = Lifetime::begin(&listener)?;

@@ -21,6 +21,7 @@ use super::demo::Demo;
 use super::upstreams;
 use crate::host::access_log::AccessLog;
 use crate::host::websocket;
+use crate::telemetry;
 
 /// The parts of a gateway that are not built from the flags alone.
 #[derive(Clone)]
@@ -105,12 +106,18 @@ fn builder(
         }
         None => builder,
     };
-    Ok(match &surroundings.access_log {
-        Some(log) => {
-            let log = log.clone();
-            builder.observer(move |record| log.write(&CallLine::from(record)))
-        }
-        None => builder,
+    let (log, export) = (surroundings.access_log.clone(), telemetry::call_observer());
+    Ok(if log.is_none() && export.is_none() {
+        builder
+    } else {
+        builder.observer(move |record| {
+            if let Some(log) = &log {
+                log.write(&CallLine::from(record));
+            }
+            if let Some(export) = &export {
+                export(record);
+            }
+        })
     })
 }
 

@@ -49,7 +49,7 @@ pub(super) fn run(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()>
 
 async fn serve(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()> {
     let hosting = &options.hosting;
-    let metrics = if hosting.metrics { Some(metrics::ServerMetrics::install()?) } else { None };
+    let metrics = metrics::install(hosting)?;
     let listener = Listener::open(hosting).await?;
     let address = listener.address()?;
     let mut lifetime = Lifetime::begin(&listener)?;

@@ -7,6 +7,8 @@ pub(crate) mod any_issuer;
 #[cfg(feature = "acme")]
 pub(crate) mod authority;
 pub(crate) mod broker;
+#[cfg(feature = "otlp")]
+pub(crate) mod collector;
 pub(crate) mod connect;
 pub(crate) mod exec;
 pub(crate) mod grpc;

@@ -30,10 +30,15 @@ use self::bus::BusUrl;
 use super::Serve;
 use super::settings::WebSocketSettings;
 use crate::host::reloadable::Reloadable;
+use crate::telemetry;
 
 /// The maximum time between two close frames to clients that move to other servers, so that a
 /// server with few clients stops quickly: that of the server's drain.
 const MAX_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Interval at which the metrics of the hub are updated for an exporter. Chosen: far shorter than the
+/// interval of exports.
+const METRICS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The hub of the server, and who may use it.
 #[derive(Clone, Debug)]
@@ -183,6 +188,18 @@ impl HubServer {
     /// Updates the metrics of the hub in the recorder of the process.
     pub(crate) fn record_metrics(&self) {
         metrics::record(&self.inner.hub.metrics(), &self.inner.local.metrics());
+    }
+
+    /// Updates the metrics of the hub for as long as the future is polled, if they are exported.
+    pub(crate) async fn export_metrics(&self) {
+        if !telemetry::exports_metrics() {
+            std::future::pending::<()>().await;
+        }
+        let mut ticks = tokio::time::interval(METRICS_INTERVAL);
+        loop {
+            ticks.tick().await;
+            self.record_metrics();
+        }
     }
 
     /// Sends the clients to the other servers of the hub, if there is a bus, with hints that spread
