@@ -24,8 +24,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Replacement {
     signal: Signal,
-    /// The program, also after another file has taken its place.
-    program: PathBuf,
+    /// The program, also after another file has taken its place. `None` if the system does not tell,
+    /// as in an empty root without `/proc`.
+    program: Option<PathBuf>,
     handover: Handover,
 }
 
@@ -37,7 +38,7 @@ impl Replacement {
     pub(crate) fn listen(handover: Handover) -> anyhow::Result<Self> {
         Ok(Self {
             signal: signal(SignalKind::user_defined2()).context("cannot listen for SIGUSR2")?,
-            program: std::env::current_exe().context("cannot find the program")?,
+            program: std::env::current_exe().ok(),
             handover,
         })
     }
@@ -65,14 +66,16 @@ impl Replacement {
 
     /// Starts the new process, and waits until it serves. Returns its number.
     async fn start(&self) -> anyhow::Result<u32> {
+        let program =
+            self.program.as_ref().context("cannot find the program: there is no /proc")?;
         let ready = ReadySocket::bind().context("cannot wait for a new process")?;
         let socket = self.handover.socket.try_clone().context("cannot copy the socket")?;
-        let process = Command::new(&self.program)
+        let process = Command::new(program)
             .args(std::env::args_os().skip(1))
             .stdin(Stdio::from(socket))
             .env(handover::VARIABLE, &ready.path)
             .spawn()
-            .with_context(|| format!("cannot start {}", self.program.display()))?;
+            .with_context(|| format!("cannot start {}", program.display()))?;
         let id = process.id().context("the new process has ended")?;
         let mut starting = Starting { process, serves: false };
         tokio::select! {
