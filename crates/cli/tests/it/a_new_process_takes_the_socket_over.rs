@@ -137,3 +137,18 @@ fn a_socket_in_the_file_system_is_handed_over_and_removed_by_the_last() {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn the_new_process_serves_on_when_the_old_one_is_killed() {
+    let mut server = Server::start(&["--drain", "1h"]);
+    let address = server.address.clone();
+    let mut old = server.dial();
+    program::upgrade(&mut old, &address);
+    let new = replace(&mut server);
+    // The old process was to let its connections end.
+    server.signal("KILL");
+    server.wait();
+    assert_eq!(old.read(&mut [0; 1]).unwrap_or(0), 0, "its connections are lost");
+    assert!(get(&address, "/healthz").unwrap().ends_with("ok\n"));
+    drop(new);
+}

@@ -63,3 +63,39 @@ fn connections_that_a_server_closes_at_its_end_have_their_lines() {
     let lines = lines(&log, 2);
     assert_eq!(lines[1]["close_code"], 1001, "{}", lines[1]);
 }
+
+/// Makes the server log a WebSocket.
+fn log_one(server: &Server) {
+    let mut stream = server.dial();
+    crate::program::upgrade(&mut stream, &server.address);
+}
+
+#[test]
+fn a_log_that_was_copied_and_truncated_goes_on_at_its_beginning() {
+    let log = file("serve-access-truncated.log", "");
+    let server = Server::start(&["--access-log", log.to_str().unwrap()]);
+    log_one(&server);
+    lines(&log, 2);
+    std::fs::OpenOptions::new().write(true).open(&log).unwrap().set_len(0).unwrap();
+    log_one(&server);
+    assert_eq!(lines(&log, 2)[0]["id"], 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_renamed_log_is_opened_anew_even_if_the_settings_cannot_be_used() {
+    let log = file("serve-access-rotated.log", "");
+    let old = log.with_extension("old");
+    let config = file("serve-access-rotated.toml", "");
+    let flags = ["--access-log", log.to_str().unwrap(), "--config", config.to_str().unwrap()];
+    let mut server = Server::start(&flags);
+    log_one(&server);
+    lines(&log, 2);
+    std::fs::rename(&log, &old).unwrap();
+    std::fs::write(&config, "nonsense = 1\n").unwrap();
+    server.signal("HUP");
+    server.wait_for("not reloaded, so the old settings stay");
+    log_one(&server);
+    assert_eq!(lines(&log, 2)[0]["id"], 2);
+    assert_eq!(lines(&old, 2).len(), 2);
+}

@@ -118,3 +118,23 @@ async fn a_new_certificate_is_used_for_new_connections() {
     server.wait_for("reloaded");
     assert_ne!(any_issuer::certificate(&server.address).await, first);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_whose_key_is_not_there_yet_is_not_used() {
+    let names = ["reload-pair.pem", "reload-pair.key", "reload-pair-2.pem", "reload-pair-2.key"];
+    let [cert, key, new_cert, new_key] = names.map(|name| file(name, ""));
+    program::write_certificate(&cert, &key);
+    program::write_certificate(&new_cert, &new_key);
+    let flags = ["--tls-cert", cert.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
+    let mut server = Server::start(&flags);
+    let first = any_issuer::certificate(&server.address).await;
+    std::fs::copy(&new_cert, &cert).unwrap();
+    server.signal("HUP");
+    let line = server.wait_for_line("not reloaded, so the old settings stay: ");
+    assert!(line.contains("does not belong to the certificate"), "{line}");
+    assert_eq!(any_issuer::certificate(&server.address).await, first);
+    std::fs::copy(&new_key, &key).unwrap();
+    server.signal("HUP");
+    server.wait_for("reloaded");
+    assert_ne!(any_issuer::certificate(&server.address).await, first);
+}

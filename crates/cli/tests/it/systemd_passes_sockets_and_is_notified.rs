@@ -3,7 +3,7 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
@@ -57,6 +57,14 @@ fn a_socket_that_is_missing_is_explained() {
         error.contains("systemd:other: the sockets that systemd has passed are web"),
         "{error}"
     );
+}
+
+#[test]
+fn a_socket_of_another_kind_is_refused() {
+    let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let output = with_socket(datagrams.into(), "web", "systemd").output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && error.contains("expected a stream socket"), "{error}");
 }
 
 /// Returns the next message.

@@ -58,3 +58,24 @@ fn a_header_alone_is_not_enough() {
     let error_output = program::error_output(&["serve", "--client-header", "forwarded"]);
     assert!(error_output.contains("--trust-proxy"), "{error_output}");
 }
+
+#[test]
+fn a_check_by_the_proxy_itself_is_answered() {
+    const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+    let server = program::Server::start(&["--trust-proxy", "127.0.0.1", "--proxy-protocol"]);
+    let local = |rest: &[u8]| [SIGNATURE, rest].concat();
+    for header in [
+        b"PROXY UNKNOWN\r\n".to_vec(),
+        // LOCAL without an address, and with one that means nothing.
+        local(&[0x20, 0x00, 0, 0]),
+        local(&[0x20, 0x11, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+    ] {
+        let mut stream = server.dial();
+        stream.write_all(&header).unwrap();
+        write!(stream, "GET /healthz HTTP/1.1\r\nhost: {}\r\n", server.address).unwrap();
+        write!(stream, "connection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{header:?}: {answer}");
+    }
+}
