@@ -153,7 +153,7 @@ mod tests {
 
     /// Returns different bytes at different positions.
     fn pattern(from: usize, length: usize) -> Vec<u8> {
-        (from..from + length).map(|position| (position % 251) as u8).collect()
+        (0..=250).cycle().skip(from % 251).take(length).collect()
     }
 
     #[test]
