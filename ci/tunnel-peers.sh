@@ -1,12 +1,11 @@
 #!/usr/bin/env bash
-# Runs foreign programs through `sockeye tunnel`, and measures it beside rivals:
+# Runs foreign programs through `sockeye tunnel`:
 #
 #   ci/tunnel-peers.sh network   ssh, scp, git and psql through 20 s of network loss, in namespaces
 #   ci/tunnel-peers.sh cuts      1 GiB through nginx, with ten cuts and a restart of nginx
-#   ci/tunnel-peers.sh speed     iperf3 through the tunnel, two socat relays and rusty-penguin
 #
-# Without an argument, runs all. Needs root for Debian's packages and for namespaces. rusty-penguin
-# is measured where `penguin` is installed (cargo install rusty-penguin).
+# Without an argument, runs both. Needs root for Debian's packages and for namespaces. Its speed beside
+# rivals is measured by ci/tunnel-race.sh.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -63,7 +62,6 @@ install_foreign() {
   command -v ssh >/dev/null || missing+=(openssh-client)
   command -v psql >/dev/null || missing+=(postgresql-client)
   ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing+=(postgresql)
-  command -v iperf3 >/dev/null || missing+=(iperf3)
   command -v socat >/dev/null || missing+=(socat)
   command -v pv >/dev/null || missing+=(pv)
   command -v ip >/dev/null || missing+=(iproute2)
@@ -236,75 +234,10 @@ cuts() {
   say "1 GiB arrived through ten cuts and a restart of nginx: $sent"
 }
 
-# Prints the CPU seconds of processes so far.
-cpu() {
-  local id total=0 ticks
-  for id in "$@"; do
-    ticks=$(awk '{ print $14 + $15 }' "/proc/$id/stat")
-    total=$((total + ticks))
-  done
-  awk "BEGIN { printf \"%.2f\", $total / $(getconf CLK_TCK) }"
-}
-
-# Measures one way to the server of iperf3: measure NAME PORT PROCESS... Without processes, as for
-# socat, which forks for each connection, prints no CPU.
-measure() {
-  local name=$1 port=$2 before after
-  shift 2
-  before=$(cpu "$@")
-  iperf3 -c 127.0.0.1 -p "$port" -t "${SECONDS_EACH:-5}" -J >"$work/iperf.json"
-  after=$(cpu "$@")
-  python3 - "$work/iperf.json" "$name" "$before" "$after" <<'PYTHON'
-import json, sys
-end = json.load(open(sys.argv[1]))["end"]["sum_received"]
-gib = end["bytes"] / 2**30
-cpu = float(sys.argv[4]) - float(sys.argv[3])
-shown = f"  {cpu / gib:5.2f} CPU s/GiB (both ends)" if cpu else ""
-print(f"{sys.argv[2]:14} {end['bits_per_second'] / 1e9:6.2f} Gbit/s{shown}")
-PYTHON
-}
-
-speed() {
-  local iperf back tunnel relay_a relay_b round
-  iperf=$(free_port)
-  back=$(free_port)
-  tunnel=$(free_port)
-  relay_a=$(free_port)
-  relay_b=$(free_port)
-  start iperf3 iperf3 -s -B 127.0.0.1 -p "$iperf"
-  start speed-serve "$sockeye" tunnel serve --listen "127.0.0.1:$back" --allow "127.0.0.1:$iperf"
-  local serve=${started[-1]}
-  has speed-serve 'Sockeye listens'
-  start speed-open "$sockeye" tunnel open "http://127.0.0.1:$back/tunnel" -L "$tunnel:127.0.0.1:$iperf"
-  local open=${started[-1]}
-  has speed-open 'Forwarding'
-  start socat-a socat -b 65536 "TCP-LISTEN:$relay_a,bind=127.0.0.1,fork,reuseaddr" "TCP:127.0.0.1:$iperf"
-  start socat-b socat -b 65536 "TCP-LISTEN:$relay_b,bind=127.0.0.1,fork,reuseaddr" "TCP:127.0.0.1:$relay_a"
-  sleep 1
-  local penguin_port=
-  if command -v penguin >/dev/null; then
-    penguin_port=$(free_port)
-    local penguin_server
-    penguin_server=$(free_port)
-    start penguin-server penguin server --host 127.0.0.1 --port "$penguin_server"
-    local penguin_a=${started[-1]}
-    start penguin-client penguin client "ws://127.0.0.1:$penguin_server" \
-      "127.0.0.1:$penguin_port:127.0.0.1:$iperf"
-    local penguin_b=${started[-1]}
-    sleep 2
-  fi
-  for round in 1 2 3; do
-    say "round $round"
-    measure sockeye "$tunnel" "$serve" "$open"
-    measure 'two socat' "$relay_b"
-    [ -z "$penguin_port" ] || measure rusty-penguin "$penguin_port" "$penguin_a" "$penguin_b"
-  done
-}
-
 install_foreign
 build
 case ${1:-all} in
-  network | cuts | speed) "$1" ;;
-  all) network; cuts; speed ;;
-  *) fail "expected network, cuts or speed, not $1" ;;
+  network | cuts) "$1" ;;
+  all) network; cuts ;;
+  *) fail "expected network or cuts, not $1" ;;
 esac
