@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use sockeye_proto::CloseFrame;
+use http::Extensions;
 use sockeye_proto::resume::{Limits, SUBPROTOCOL, Session};
 use tokio::time::timeout;
 
@@ -49,7 +49,7 @@ impl ResumableStream {
     /// Dropping the future ends the session.
     pub async fn connect_with(reconnecting: Reconnecting, limits: Limits) -> Result<Self, Error> {
         let shared = Arc::new(Shared::new(Session::client(limits), None));
-        let mut stream = Self::new(shared.clone(), None, None);
+        let mut stream = Self::new(shared.clone(), None, None, Extensions::new());
         tokio::spawn(run(reconnecting, shared));
         stream.begun().await?;
         Ok(stream)
@@ -96,7 +96,13 @@ async fn serve(reconnecting: &mut Reconnecting, shared: &Shared) -> Result<(), E
                 let _ = ws.close(CloseCode::NORMAL_CLOSURE, "").await;
                 return Err(error);
             }
+            Outcome::Reconnect => reconnecting.reconnect(),
             Outcome::Lost(Some(error)) => reconnecting.on_lost(error)?,
+            // A complete session says so by itself: this is the end of an intermediary, of which the
+            // server may be unaware.
+            Outcome::Lost(None) if was_closed_normally(ws) => {
+                reconnecting.on_lost(crate::Error::Disconnected)?;
+            }
             // `next` handles the closing handshake. A client replaces its WebSockets in turn.
             Outcome::Lost(None) | Outcome::Replaced => {}
         }
@@ -108,15 +114,27 @@ async fn next_event(
     reconnecting: &mut Reconnecting,
     shared: &Shared,
 ) -> Result<Option<Event>, Error> {
-    let mut next = pin!(reconnecting.next());
     let mut ended = pin!(ended_with_error(shared));
-    poll_fn(|cx| {
-        if let Poll::Ready(error) = ended.as_mut().poll(cx) {
-            return Poll::Ready(Err(error));
+    loop {
+        let next = {
+            let mut next = pin!(reconnecting.next());
+            poll_fn(|cx| {
+                // This registers the task for `Shared::reconnect` as well.
+                if let Poll::Ready(error) = ended.as_mut().poll(cx) {
+                    return Poll::Ready(Some(Err(error)));
+                }
+                if shared.lock().take_reconnect() {
+                    return Poll::Ready(None);
+                }
+                next.as_mut().poll(cx).map(|next| Some(next.map_err(Error::from)))
+            })
+            .await
+        };
+        match next {
+            Some(next) => return next,
+            None => reconnecting.reconnect(),
         }
-        next.as_mut().poll(cx).map_err(Error::from)
-    })
-    .await
+    }
 }
 
 /// Waits until the session has ended with an error. A complete session ends with the server's close
@@ -134,10 +152,13 @@ async fn ended_with_error(shared: &Shared) -> Error {
 async fn closed_by_server(ws: &mut WebSocket) -> crate::Result<()> {
     match timeout(FIRST_FRAME_TIMEOUT, ws.recv()).await {
         Ok(Ok(Some(_))) | Err(_) => ws.close(CloseCode::NORMAL_CLOSURE, "").await,
-        Ok(Ok(None)) => match ws.close_frame().map(|frame: &CloseFrame| frame.code) {
-            Some(CloseCode::NORMAL_CLOSURE) => Ok(()),
-            _ => Err(crate::Error::Disconnected),
-        },
+        Ok(Ok(None)) if was_closed_normally(ws) => Ok(()),
+        Ok(Ok(None)) => Err(crate::Error::Disconnected),
         Ok(Err(error)) => Err(error),
     }
+}
+
+/// Returns whether the other end closed the WebSocket with 1000.
+fn was_closed_normally(ws: &WebSocket) -> bool {
+    ws.close_frame().is_some_and(|frame| frame.code == CloseCode::NORMAL_CLOSURE)
 }

@@ -22,6 +22,8 @@ pub(super) enum Outcome {
     Lost(Option<crate::Error>),
     /// Another WebSocket was attached.
     Replaced,
+    /// A client is to open another WebSocket at once.
+    Reconnect,
     /// Both programs have read everything.
     Complete,
     /// The session has ended with this error, of which the other end was notified.
@@ -117,6 +119,9 @@ impl Driver<'_> {
             return Err(Outcome::Replaced);
         }
         set_waker(&mut state.driver, cx);
+        if state.take_reconnect() {
+            return Err(Outcome::Reconnect);
+        }
         let frame = state.session.poll_frame(self.shared.now());
         if frame.is_some() && state.session.unsent() < MAX_UNSENT {
             state.wake_writer();

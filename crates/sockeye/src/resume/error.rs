@@ -23,7 +23,8 @@ pub enum Error {
     /// A client could not open another WebSocket, or a server's WebSocket failed: its session goes
     /// on without it.
     Connection(Arc<crate::Error>),
-    /// The other end closed the WebSocket permanently, without a frame of the protocol.
+    /// The other end closed the WebSocket permanently, with a code such as 1008 and without a frame
+    /// of the protocol.
     Closed(Option<CloseFrame>),
     /// The WebSocket was opened without the [subprotocol](SUBPROTOCOL).
     Subprotocol,

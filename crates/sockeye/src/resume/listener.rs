@@ -1,4 +1,5 @@
 use std::fmt;
+use std::task::{Context, Poll};
 
 use tokio::sync::mpsc;
 
@@ -24,6 +25,11 @@ impl Listener {
     /// No stream is lost.
     pub async fn accept(&mut self) -> Option<ResumableStream> {
         self.queue.recv().await
+    }
+
+    /// Polls for what [`accept`](Self::accept) returns.
+    pub fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<Option<ResumableStream>> {
+        self.queue.poll_recv(cx)
     }
 }
 

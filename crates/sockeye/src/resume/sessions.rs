@@ -3,6 +3,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use http::Extensions;
 use sockeye_proto::resume::{
     Attach, EndReason, Frame, FrameError, Limits, ResumeError, SUBPROTOCOL, Session, Token,
 };
@@ -131,8 +132,9 @@ impl ResumableSessions {
         match outcome {
             Outcome::Lost(None) => Ok(()),
             Outcome::Lost(Some(error)) => Err(error.into()),
-            // The client knows the end: it need not see the closing handshake.
-            Outcome::Complete => {
+            // The client knows the end: it need not see the closing handshake. A server's session
+            // is never asked to reconnect.
+            Outcome::Complete | Outcome::Reconnect => {
                 let _ = ws.close(CloseCode::NORMAL_CLOSURE, "").await;
                 Ok(())
             }
@@ -173,7 +175,10 @@ impl ResumableSessions {
             Err(error) => return Err(Refused { reason: None, error: error.into() }),
         };
         match Frame::decode(&payload)? {
-            Frame::Hello { window } => Ok((self.begin(window, identity, ws.peer_addr()).await?, 0)),
+            Frame::Hello { window } => {
+                let (peer, data) = (ws.peer_addr(), ws.all_data().clone());
+                Ok((self.begin(window, identity, peer, data).await?, 0))
+            }
             Frame::Attach(attach) => self.resume(&attach, identity),
             frame => Err(FrameError::Unexpected { kind: frame.kind() }.into()),
         }
@@ -185,12 +190,14 @@ impl ResumableSessions {
         window: u32,
         identity: &str,
         peer: Option<SocketAddr>,
+        data: Extensions,
     ) -> Result<Arc<Shared>, Refused> {
         let token = Token::new(random::bytes());
         let session = Session::server(self.limits, token, window);
         let shared = Arc::new(Shared::new(session, Some(self.budget.charge())));
         let entry = Entry { shared: shared.clone(), identity: identity.into() };
-        let stream = ResumableStream::new(shared.clone(), Some(entry.identity.clone()), peer);
+        let owner = Some(entry.identity.clone());
+        let stream = ResumableStream::new(shared.clone(), owner, peer, data);
         if !self.registry.insert(token.id(), entry, self.max_sessions) {
             return Err(ResumeError::Full.into());
         }

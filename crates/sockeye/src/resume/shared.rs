@@ -31,6 +31,8 @@ pub(super) struct State {
     failure: Option<Error>,
     /// `true` if both programs had read everything: no later error matters.
     pub(super) is_complete: bool,
+    /// `true` if the client's task is to open another WebSocket at once.
+    must_reconnect: bool,
     /// The number of the WebSocket that is attached, or was the last.
     pub(super) generation: u64,
     /// The charge to the server's memory budget.
@@ -50,6 +52,7 @@ impl Shared {
             session,
             failure: None,
             is_complete: false,
+            must_reconnect: false,
             generation: 0,
             charge,
             dropped_at: None,
@@ -88,6 +91,13 @@ impl Shared {
             state.session.detach(now);
             wake(&mut state.supervisor);
         }
+    }
+
+    /// Asks a client's task for another WebSocket.
+    pub(super) fn reconnect(&self) {
+        let mut state = self.lock();
+        state.must_reconnect = true;
+        state.wake_driver();
     }
 
     /// Waits until the session has ended, and ends it when it has expired or was dropped for as
@@ -143,6 +153,11 @@ impl State {
     /// Returns whether the program has read everything.
     pub(super) fn is_read(&self) -> bool {
         self.is_complete || self.session.is_read()
+    }
+
+    /// Returns whether the client's task is to open another WebSocket, which it then does.
+    pub(super) const fn take_reconnect(&mut self) -> bool {
+        std::mem::replace(&mut self.must_reconnect, false)
     }
 
     /// Charges the buffers to the memory budget, which may end the session.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::Extensions;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Error;
@@ -43,6 +44,7 @@ pub struct ResumableStream {
     shared: Arc<Shared>,
     identity: Option<Arc<str>>,
     peer: Option<SocketAddr>,
+    data: Extensions,
 }
 
 impl ResumableStream {
@@ -50,8 +52,9 @@ impl ResumableStream {
         shared: Arc<Shared>,
         identity: Option<Arc<str>>,
         peer: Option<SocketAddr>,
+        data: Extensions,
     ) -> Self {
-        Self { shared, identity, peer }
+        Self { shared, identity, peer, data }
     }
 
     /// Returns the identity to which the session belongs, on a server.
@@ -65,9 +68,26 @@ impl ResumableStream {
         self.peer
     }
 
+    /// Returns the application data of the WebSocket that began the session, on a server, for
+    /// layers that pass it on: see [`WebSocket::data`](crate::WebSocket::data). Data of later
+    /// WebSockets is dropped with them.
+    pub const fn all_data(&self) -> &Extensions {
+        &self.data
+    }
+
     /// Returns whether a WebSocket is attached at the moment.
     pub fn is_attached(&self) -> bool {
         self.shared.lock().session.is_attached()
+    }
+
+    /// Drops the WebSocket and opens another one at once, on a client: for a program that knows that
+    /// the WebSocket is useless, because the machine has slept or has changed networks. A delay or
+    /// an attempt in progress is cut short as well. The session goes on. On a server, which waits
+    /// for its client, this has no effect.
+    pub fn reconnect(&self) {
+        if self.identity.is_none() {
+            self.shared.reconnect();
+        }
     }
 
     /// Waits until the other program has read everything that was written, including the end of the

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod a_close_with_1000_ends_no_session;
+mod a_program_may_ask_for_another_websocket;
 mod a_server_that_stops_loses_no_session;
 mod a_session_belongs_to_its_identity;
 mod a_session_that_cannot_continue_says_why;
@@ -9,6 +11,7 @@ mod a_slow_peer_bounds_memory;
 mod both_directions_end_by_themselves;
 mod each_step_of_the_handshake_may_be_lost;
 pub(crate) mod proxy;
+mod reconnections_at_odd_moments;
 mod sixty_four_mebibytes_survive_ten_cuts;
 
 use std::io;
