@@ -89,6 +89,31 @@ impl Endpoint {
     /// `set_nodelay(true)`; otherwise a call may wait 40 ms for the operating system's
     /// acknowledgement. Calls use `http://localhost` as their origin unless
     /// [`origin`](Self::origin) overrides it.
+    ///
+    /// # Calls that survive a lost WebSocket
+    /// A stream of `sockeye::resume` outlives its WebSocket, natively and in the browser, and the
+    /// calls on it go on. The [keepalive](Self::keepalive_after) would end calls that wait for the
+    /// next WebSocket.
+    ///
+    /// ```no_run
+    /// use std::io;
+    ///
+    /// use sockeye::Client;
+    /// use sockeye::reconnect::Reconnecting;
+    /// use sockeye::resume::{ResumableStream, SUBPROTOCOL};
+    /// use sockeye_grpc::Endpoint;
+    ///
+    /// # async fn example() -> Result<(), sockeye_grpc::ConnectError> {
+    /// let endpoint = Endpoint::with_connector(|| async {
+    ///     let client = Client::new("wss://example.com/grpc").subprotocols([SUBPROTOCOL]);
+    ///     let stream = ResumableStream::connect(Reconnecting::new(client)).await;
+    ///     stream.map_err(io::Error::from)
+    /// });
+    /// let channel = endpoint.keepalive_after(None).connect().await?;
+    /// # let _ = channel;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with_connector<F, C, S>(connector: F) -> Self
     where
         F: Fn() -> C + Send + Sync + 'static,

@@ -6,12 +6,14 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 use http::Extensions;
-use sockeye::ByteStream;
-use sockeye::byte_stream::{self, Accept, Listener};
+use sockeye::byte_stream::{self, Accept};
+use sockeye::resume::ResumableStream;
+use sockeye::{ByteStream, resume};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
 use crate::gather::{Gate, WriteCoalescer};
+use crate::server_stream::ServerStream;
 
 /// Creates a stream of connections for [`serve`](crate::serve()) or a tonic server, and the service
 /// that produces these connections from requests.
@@ -41,14 +43,51 @@ pub fn incoming() -> (Incoming, Accept) {
 ///
 /// When `Incoming` is dropped, as by a server that shuts down, WebSocket requests are answered with
 /// 503, and connections that the server has not accepted are cut.
+///
+/// # Sessions that outlive their WebSocket
+/// The connections may also be those of [`sockeye::resume`]: calls then survive the loss of a
+/// WebSocket.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// # let (greeter, _) = sockeye_grpc_testing::service::services();
+/// use sockeye::resume::{self, SUBPROTOCOL};
+/// use sockeye::upgrade::Options;
+/// use sockeye_grpc::Incoming;
+///
+/// let (listener, sessions) = resume::listener();
+/// let options = Options::new().subprotocols([SUBPROTOCOL]);
+/// let websockets = sockeye::Server::bind("127.0.0.1:8080").await?.options(options);
+/// tokio::spawn(websockets.serve(move |ws| {
+///     let sessions = sessions.clone();
+///     // The identity that the server has established, such as the user of a bearer token.
+///     async move { sessions.serve(ws, "anyone").await }
+/// }));
+/// sockeye_grpc::serve(Incoming::from(listener), greeter).await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Incoming {
     listener: Listener,
 }
 
-impl From<Listener> for Incoming {
-    fn from(listener: Listener) -> Self {
-        Self { listener }
+#[derive(Debug)]
+enum Listener {
+    WebSockets(byte_stream::Listener),
+    Sessions(resume::Listener),
+}
+
+impl From<byte_stream::Listener> for Incoming {
+    fn from(listener: byte_stream::Listener) -> Self {
+        Self { listener: Listener::WebSockets(listener) }
+    }
+}
+
+/// For sessions that outlive their WebSocket.
+impl From<resume::Listener> for Incoming {
+    fn from(listener: resume::Listener) -> Self {
+        Self { listener: Listener::Sessions(listener) }
     }
 }
 
@@ -59,8 +98,14 @@ impl Stream for Incoming {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Connection>>> {
-        let connection = Pin::new(&mut self.get_mut().listener).poll_next(cx);
-        connection.map(|stream| stream.map(|stream| Ok(stream.into())))
+        match &mut self.get_mut().listener {
+            Listener::WebSockets(listener) => Pin::new(listener)
+                .poll_next(cx)
+                .map(|stream| stream.map(|stream| Ok(stream.into()))),
+            Listener::Sessions(listener) => {
+                listener.poll_accept(cx).map(|stream| stream.map(|stream| Ok(stream.into())))
+            }
+        }
     }
 }
 
@@ -74,21 +119,29 @@ impl Stream for Incoming {
 /// proxy's if there is one in between.
 #[derive(Debug)]
 pub struct Connection {
-    stream: WriteCoalescer<ByteStream>,
+    stream: WriteCoalescer<ServerStream>,
 }
 
 /// For programs that serve their own byte stream, with
 /// [`serve_connection`](crate::serve_connection) or with hyper.
 impl From<ByteStream> for Connection {
     fn from(stream: ByteStream) -> Self {
-        Self { stream: WriteCoalescer::new(stream) }
+        Self { stream: WriteCoalescer::new(ServerStream::WebSocket(Box::new(stream))) }
+    }
+}
+
+/// For programs that serve sessions that outlive their WebSocket. The remote address is that of the
+/// WebSocket that began the session.
+impl From<ResumableStream> for Connection {
+    fn from(stream: ResumableStream) -> Self {
+        Self { stream: WriteCoalescer::new(ServerStream::Session(stream)) }
     }
 }
 
 impl Connection {
     /// Returns the data that the program has attached to the WebSocket.
     pub(crate) fn data(&self) -> &Extensions {
-        self.stream.inner().websocket().all_data()
+        self.stream.inner().data()
     }
 
     /// Returns the gate that stops the reading of requests.

@@ -84,6 +84,8 @@ mod keepalive;
 mod serve;
 #[cfg(not(target_family = "wasm"))]
 mod server;
+#[cfg(not(target_family = "wasm"))]
+mod server_stream;
 mod shared_connection;
 mod status;
 #[cfg(feature = "tls")]

@@ -5,6 +5,7 @@
 mod a_lost_connection_is_made_again;
 mod a_server_of_our_own_serves;
 mod a_unary_call_is_one_message_each_way;
+mod calls_survive_the_loss_of_a_websocket;
 mod channels_of_all_kinds;
 mod one_port_serves_three_protocols;
 mod relay;
