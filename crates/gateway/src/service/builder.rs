@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sockeye::MemoryBudget;
+use sockeye::resume::Limits;
 use sockeye::upgrade::{OriginPolicy, TrustedProxies};
 use tokio::sync::Semaphore;
 
@@ -11,7 +12,7 @@ use super::Gateway;
 use super::inner::Inner;
 use super::lifecycle::Lifecycle;
 use super::packet_routes::PacketRoutes;
-use super::settings::Settings;
+use super::settings::{SessionSettings, Settings};
 use crate::auth::Authorizer;
 use crate::catalog::{Catalogs, RouteConflicts, Source};
 use crate::deadline::TimeoutLimits;
@@ -182,6 +183,20 @@ impl Builder {
     /// `sockeye-grpc` speaks it natively and in browsers. Default: none.
     pub fn tunnel_path(mut self, path: &str) -> Self {
         self.settings.dispatch.tunnel_path = Some(path.into());
+        self
+    }
+
+    /// Lets tunnels outlive their WebSocket, for clients that offer the subprotocol
+    /// [`sockeye.resume.v1`](sockeye::resume): their calls go on when the WebSocket is lost. Default:
+    /// none, and the gateway does not choose that subprotocol.
+    ///
+    /// A session belongs to the client's token and to the owner: the header `Origin`, and the
+    /// credentials of the request that opens the WebSocket, which are the header `Authorization`,
+    /// the [token cookie](Self::token_cookie) or the subprotocols `Bearer, TOKEN`. At most
+    /// `max_sessions` sessions are kept, which have a memory budget of 256 MiB together. Sessions
+    /// are in the memory of this gateway: another process does not continue them.
+    pub fn tunnel_sessions(mut self, limits: Limits, max_sessions: usize) -> Self {
+        self.settings.sockets.sessions = Some(SessionSettings { limits, max_sessions });
         self
     }
 

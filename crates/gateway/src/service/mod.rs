@@ -44,6 +44,7 @@ mod scope;
 mod settings;
 mod shared;
 mod transcoder;
+mod tunnel_sessions;
 mod unread;
 mod unsent;
 mod websocket;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sockeye::MemoryBudget;
+use sockeye::resume::Limits;
 use sockeye::upgrade::{OriginPolicy, TrustedProxies};
 
 use super::packet_routes::PacketRoutes;
@@ -92,13 +93,22 @@ pub(super) struct SocketSettings {
     /// The cookie with the token of sockets with JSON.
     pub(super) token_cookie: Option<Box<str>>,
     pub(super) packets: Option<Arc<PacketRoutes>>,
+    /// Those of tunnels that outlive their socket.
+    pub(super) sessions: Option<SessionSettings>,
 }
 
 impl Default for SocketSettings {
     fn default() -> Self {
         let (config, max_calls) = (sockeye::Config::new(), DEFAULT_MAX_SOCKET_CALLS);
-        Self { config, max_calls, token_cookie: None, packets: None }
+        Self { config, max_calls, token_cookie: None, packets: None, sessions: None }
     }
+}
+
+/// The settings of sessions that outlive their socket.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SessionSettings {
+    pub(super) limits: Limits,
+    pub(super) max_sessions: usize,
 }
 
 /// Code of the program that calls run.

@@ -3,6 +3,7 @@
 
 mod a_gateway_drains_and_reloads;
 mod a_tunnel_carries_http_2;
+mod a_tunnel_outlives_its_websocket;
 mod bodies_are_compressed;
 mod bodies_are_fields_of_any_kind;
 mod bodies_of_any_type_pass;

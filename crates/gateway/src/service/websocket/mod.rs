@@ -30,6 +30,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::{Request, Response};
 use sockeye::WebSocket;
+use sockeye::resume::SUBPROTOCOL;
 use sockeye::upgrade::{self, Options, Refusal};
 
 use super::body::Body;
@@ -38,7 +39,7 @@ use super::json::JsonCall;
 use super::scope::CallScope;
 use super::shared::Shared;
 use crate::route::binding::parse_query;
-use tunnel::Tunneled;
+use tunnel::{Resumption, Tunneled};
 
 /// The bytes that a WebSocket message may have beyond those of a message of a call: its id, its
 /// flags and names, and the metadata of a start. Chosen: the limit of a list of headers in HTTP/2.
@@ -78,7 +79,7 @@ impl Inner {
         head: Parts,
     ) -> Response<Body> {
         let gateway = Arc::clone(gateway);
-        self.open_socket(dialect.subprotocol(), head, move |head, socket| {
+        self.open_socket(dialect.subprotocol().as_slice(), head, move |head, socket| {
             serve(gateway, dialect, head, socket)
         })
     }
@@ -92,16 +93,19 @@ impl Inner {
         head: Parts,
     ) -> Response<Body> {
         let gateway = Arc::clone(gateway);
+        let resumption = Resumption::new(&self.settings.sockets, &head.headers);
         // Browsers want one of the subprotocols that they offer.
-        self.open_socket(Some("grpc"), head, move |_, socket| {
-            tunnel::serve(gateway, service, socket)
+        let subprotocols = ["grpc", SUBPROTOCOL];
+        let supported = if resumption.is_some() { &subprotocols[..] } else { &subprotocols[..1] };
+        self.open_socket(supported, head, move |_, socket| {
+            tunnel::serve(gateway, service, socket, resumption)
         })
     }
 
     /// Answers a request for a WebSocket, and runs `serve` in a task of its own.
     fn open_socket<F>(
         &self,
-        subprotocol: Option<&'static str>,
+        subprotocols: &[&'static str],
         head: Parts,
         serve: impl FnOnce(Parts, WebSocket) -> F + Send + 'static,
     ) -> Response<Body>
@@ -112,7 +116,7 @@ impl Inner {
         let limit = settings.max_message_length as usize;
         let config = settings.sockets.config.clone();
         let options = Options::new()
-            .subprotocols(subprotocol)
+            .subprotocols(subprotocols.iter().copied())
             .origins(settings.origins.clone())
             .trusted_proxies(settings.proxies.clone())
             .memory_budget(settings.budget.clone())
