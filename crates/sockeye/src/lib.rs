@@ -284,9 +284,10 @@
 //!
 //! # In the browser
 //! On `wasm32-unknown-unknown` this crate re-exports `sockeye_web`, which provides [`connect`],
-//! [`Client`], [`WebSocket`], [`WebSocket::split`], [`byte_stream`], [`reconnect::Reconnecting`]
-//! and the errors under the same names, over the browser's own WebSocket. Servers, headers, proxies
-//! and pings are missing, because browsers do not offer them to pages.
+//! [`Client`], [`WebSocket`], [`WebSocket::split`], [`byte_stream`], [`reconnect::Reconnecting`],
+//! [`resume::ResumableStream`] and the errors under the same names, over the browser's own
+//! WebSocket. Servers, headers, proxies and pings are missing, because browsers do not offer them to
+//! pages.
 //!
 //! # Runtime
 //! The crate needs a tokio runtime with I/O and time enabled, as `#[tokio::main]` makes it. Without

@@ -8,6 +8,8 @@
 
 #[cfg(not(target_family = "wasm"))]
 mod peer {
+    mod sessions;
+
     use std::collections::HashMap;
     use std::future::pending;
     use std::sync::{Arc, Mutex, PoisonError};
@@ -79,8 +81,10 @@ mod peer {
 
     async fn serve(mut ws: WebSocket) {
         let Some(task) = ws.data::<Task>().cloned() else { return };
-        let about_another =
-            matches!(task.path.as_str(), "/fate" | "/progress" | "/release" | "/server");
+        let about_another = matches!(
+            task.path.as_str(),
+            "/fate" | "/progress" | "/release" | "/server" | "/sessions" | "/relay"
+        );
         let fate = match act(&mut ws, &task).await {
             _ if about_another => return,
             Ok(received) => match ws.close_frame() {
@@ -158,6 +162,20 @@ mod peer {
                 let listener = TcpListener::bind(("127.0.0.1", task.port)).await?;
                 let port = listener.local_addr()?.port();
                 tokio::spawn(echo_until_released(listener, task.entry.clone()));
+                ws.send(port.to_string()).await?;
+            }
+            "/sessions" => {
+                let listener = TcpListener::bind(("127.0.0.1", task.port)).await?;
+                let port = listener.local_addr()?.port();
+                let expiry = Duration::from_millis(task.length as u64);
+                tokio::spawn(sessions::serve(listener, expiry, task.entry.clone()));
+                ws.send(port.to_string()).await?;
+            }
+            "/relay" => {
+                let listener = TcpListener::bind("127.0.0.1:0").await?;
+                let port = listener.local_addr()?.port();
+                let (cuts, entry) = (task.count, task.entry.clone());
+                tokio::spawn(sessions::relay(listener, task.port, cuts, task.length, entry));
                 ws.send(port.to_string()).await?;
             }
             "/http" => return http(ws).await,

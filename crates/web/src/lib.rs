@@ -60,6 +60,7 @@ mod error;
 mod exception;
 #[cfg(feature = "json")]
 mod json;
+pub mod resume;
 mod socket;
 // For sockeye-hub, whose client has timeouts.
 #[doc(hidden)]

@@ -10,3 +10,4 @@ mod messages;
 mod peer;
 mod pressure;
 mod reconnecting;
+mod resuming;

@@ -235,6 +235,18 @@ impl Reconnecting {
         }
     }
 
+    /// Sets whether the next connections use `WebSocketStream` where the browser supports it.
+    pub(crate) fn websocket_stream(self, enabled: bool) -> Self {
+        Self { client: self.client.websocket_stream(enabled), ..self }
+    }
+
+    /// Ends the delay before the next attempt, if there is one.
+    pub(crate) fn end_delay(&mut self) {
+        if let Resource::Timer(_) = self.resource {
+            self.reconnect();
+        }
+    }
+
     /// Returns the open connection, if any, for example to read its subprotocol. If the caller
     /// closes the connection through this reference, the client reconnects.
     pub fn websocket(&mut self) -> Option<&mut WebSocket> {
@@ -302,7 +314,9 @@ impl Reconnecting {
         self.perform(action)
     }
 
-    fn on_lost(&mut self, error: Error) -> Result<()> {
+    /// Handles the end of the connection without a closing handshake, which the caller has seen
+    /// through [`websocket`](Self::websocket).
+    pub(crate) fn on_lost(&mut self, error: Error) -> Result<()> {
         let retry = match &error {
             Error::Failed(frame) => {
                 self.settings.reopens(Some(frame)).then(|| requested_delay(frame))
