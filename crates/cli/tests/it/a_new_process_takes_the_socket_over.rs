@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use crate::program::{self, Server};
+use crate::program::{self, Server, tunnel};
 
 /// A process that is not a child of the test, killed when dropped.
 struct NewProcess(String);
@@ -151,4 +151,30 @@ fn the_new_process_serves_on_when_the_old_one_is_killed() {
     assert_eq!(old.read(&mut [0; 1]).unwrap_or(0), 0, "its connections are lost");
     assert!(get(&address, "/healthz").unwrap().ends_with("ok\n"));
     drop(new);
+}
+
+#[test]
+fn a_session_of_a_tunnel_goes_on_until_its_websocket_is_lost_and_the_client_is_told() {
+    let target = tunnel::echo();
+    let mut server = tunnel::serve(&["--allow", &target.to_string(), "--drain", "1h"]);
+    let network = tunnel::Network::before(&server.address);
+    let url = format!("ws://{}/tunnel", network.address);
+    let client = tunnel::Client::start(&url, 1, &["-L", &format!("0:{target}")]);
+    let mut stream = client.dial(0);
+    let mut answer = [0; 5];
+    let _new = {
+        stream.write_all(b"hello").unwrap();
+        stream.read_exact(&mut answer).unwrap();
+        replace(&mut server)
+    };
+    server.wait_for("the open connections may go on for");
+    stream.write_all(b"still").unwrap();
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"still");
+    // The new process does not know the session: no part of the stream is taken for the whole.
+    network.cut();
+    let error = stream.read(&mut answer).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(tunnel::exchange(client.dial(0), "another"), "another");
+    assert_eq!(server.wait().code(), Some(0));
 }

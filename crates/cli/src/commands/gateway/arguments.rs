@@ -117,6 +117,10 @@ pub(crate) struct GatewayArguments {
     #[arg(long, value_name = "PATH", value_parser = path, help_heading = "HTTP")]
     pub(crate) tunnel_path: Option<String>,
 
+    /// Let this many tunnels at most outlive their WebSocket, for 120 s each. Default: none
+    #[arg(long, value_name = "NUMBER", requires = "tunnel_path", help_heading = "HTTP")]
+    pub(crate) tunnel_sessions: Option<usize>,
+
     /// Serve the page at /console/. Default: only on loopback, while nothing says that others use
     /// the gateway
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use sockeye::MemoryBudget;
+use sockeye::resume::Limits;
 use sockeye::upgrade::{OriginPolicy, TrustedProxies};
 use sockeye_gateway::deadline::TimeoutLimits;
 use sockeye_gateway::metadata::{MetadataPolicy, NamePattern};
@@ -133,6 +134,10 @@ fn websockets(builder: Builder, arguments: &GatewayArguments) -> Builder {
     let builder = builder.websocket_config(config);
     let builder = match &arguments.tunnel_path {
         Some(path) => builder.tunnel_path(path),
+        None => builder,
+    };
+    let builder = match arguments.tunnel_sessions {
+        Some(max_sessions) => builder.tunnel_sessions(Limits::new(), max_sessions),
         None => builder,
     };
     match &arguments.token_cookie {
