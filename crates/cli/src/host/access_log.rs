@@ -8,9 +8,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde::Serialize;
@@ -24,6 +24,9 @@ const MAX_WAITING: usize = 8192;
 
 /// Maximum wait for the last lines of a program that ends. Chosen: a disk that works takes less.
 pub(crate) const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Interval at which a full queue is tried again by a program that ends.
+const RETRY: Duration = Duration::from_millis(5);
 
 /// The file name that means standard output.
 const STANDARD_OUTPUT: &str = "-";
@@ -97,9 +100,18 @@ impl AccessLog {
     /// Waits until the lines so far are written, at most for `timeout`. Blocks the thread.
     pub(crate) fn flush(&self, timeout: Duration) {
         let (done, written) = sync_channel(1);
-        if self.commands.try_send(Command::Flush(done)).is_err()
-            || written.recv_timeout(timeout).is_err()
-        {
+        let at_most = Instant::now() + timeout;
+        let mut command = Command::Flush(done);
+        // The queue may be full.
+        while let Err(TrySendError::Full(again)) = self.commands.try_send(command) {
+            if Instant::now() >= at_most {
+                break;
+            }
+            command = again;
+            thread::sleep(RETRY);
+        }
+        let rest = at_most.saturating_duration_since(Instant::now());
+        if written.recv_timeout(rest).is_err() {
             warn!("the last lines of the access log are lost: its disk is too slow");
         }
     }

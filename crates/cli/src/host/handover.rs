@@ -18,6 +18,11 @@ use super::socket_file::SocketFile;
 /// is the path at which the old process waits for the message that the new one serves.
 pub(super) const VARIABLE: &str = "SOCKEYE_HANDOVER";
 
+/// The process from which the service manager expects signs of life, and the time in which. A
+/// process that replaces this one has another number: it gets the time alone.
+pub(super) const WATCHDOG_PID: &str = "WATCHDOG_PID";
+pub(super) const WATCHDOG_USEC: &str = "WATCHDOG_USEC";
+
 /// A listening socket for another process.
 #[derive(Debug)]
 pub(crate) struct Handover {

@@ -24,9 +24,9 @@ impl Notifier {
     #[cfg(unix)]
     pub(crate) fn from_environment() -> Self {
         let old = std::env::var_os(handover::VARIABLE);
-        let is_for_this_process = std::env::var("WATCHDOG_PID")
-            .map_or(old.is_none(), |id| id == std::process::id().to_string());
-        let watchdog = std::env::var("WATCHDOG_USEC").ok().filter(|_| is_for_this_process);
+        let is_for_this_process = std::env::var(handover::WATCHDOG_PID)
+            .map_or(true, |id| id == std::process::id().to_string());
+        let watchdog = std::env::var(handover::WATCHDOG_USEC).ok().filter(|_| is_for_this_process);
         let watchdog = watchdog.and_then(|time| time.parse().ok()).filter(|time| *time > 0);
         let sockets = [std::env::var_os("NOTIFY_SOCKET"), old].into_iter().flatten();
         Self {
@@ -39,6 +39,12 @@ impl Notifier {
     #[cfg(not(unix))]
     pub(crate) fn from_environment() -> Self {
         Self::default()
+    }
+
+    /// Returns whether the manager expects signs of life.
+    #[cfg(unix)]
+    pub(super) fn is_watched(&self) -> bool {
+        self.watchdog.is_some()
     }
 
     /// Tells that the server accepts connections, and gives signs of life from then on, for as long

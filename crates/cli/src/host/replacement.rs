@@ -50,7 +50,7 @@ impl Replacement {
             if self.signal.recv().await.is_none() {
                 std::future::pending::<()>().await;
             }
-            match self.start().await {
+            match self.start(notifier.is_watched()).await {
                 Ok(id) => {
                     if let Some(flag) = &self.handover.flag {
                         flag.store(true, Ordering::Relaxed);
@@ -65,15 +65,18 @@ impl Replacement {
     }
 
     /// Starts the new process, and waits until it serves. Returns its number.
-    async fn start(&self) -> anyhow::Result<u32> {
+    async fn start(&self, is_watched: bool) -> anyhow::Result<u32> {
         let program =
             self.program.as_ref().context("cannot find the program: there is no /proc")?;
         let ready = ReadySocket::bind().context("cannot wait for a new process")?;
         let socket = self.handover.socket.try_clone().context("cannot copy the socket")?;
-        let process = Command::new(program)
-            .args(std::env::args_os().skip(1))
-            .stdin(Stdio::from(socket))
-            .env(handover::VARIABLE, &ready.path)
+        let mut command = Command::new(program);
+        command.args(std::env::args_os().skip(1)).stdin(Stdio::from(socket));
+        command.env(handover::VARIABLE, &ready.path).env_remove(handover::WATCHDOG_PID);
+        if !is_watched {
+            command.env_remove(handover::WATCHDOG_USEC);
+        }
+        let process = command
             .spawn()
             .with_context(|| format!("cannot start {}", program.display()))?;
         let id = process.id().context("the new process has ended")?;

@@ -107,3 +107,32 @@ fn the_watchdog_gets_signs_of_life() {
     }
     std::fs::remove_file(&path).unwrap();
 }
+
+#[test]
+fn the_watchdog_gets_signs_of_life_of_a_process_that_took_over() {
+    let path = std::env::temp_dir().join(format!("sockeye-{}-watched", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let manager = UnixDatagram::bind(&path).unwrap();
+    // The manager names the process that it started.
+    let mut command = Command::new("sh");
+    command.args(["-c", r#"WATCHDOG_PID=$$ exec "$0" "$@""#, env!("CARGO_BIN_EXE_sockeye")]);
+    command.args(["serve", "--listen", "127.0.0.1:0"]);
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "20000");
+    let server = Server::start_command(command);
+    server.signal("USR2");
+    let new = loop {
+        if let Some(message) = receive(&manager).strip_prefix("MAINPID=") {
+            break message.split('\n').next().unwrap().to_owned();
+        }
+    };
+    assert_eq!(server.wait().code(), Some(0));
+    // Those that the old process has sent are waiting.
+    manager.set_nonblocking(true).unwrap();
+    while manager.recv(&mut [0; 1024]).is_ok() {}
+    manager.set_nonblocking(false).unwrap();
+    for _ in 0..3 {
+        assert_eq!(receive(&manager), "WATCHDOG=1");
+    }
+    assert!(Command::new("kill").arg(&new).status().unwrap().success());
+    std::fs::remove_file(&path).unwrap();
+}

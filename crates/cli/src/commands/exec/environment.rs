@@ -82,13 +82,24 @@ fn header(name: &HeaderName, headers: &HeaderMap) -> Option<(String, OsString)> 
 }
 
 /// Returns whether a variable of this program's own environment is kept from the process: headers
-/// of another request, if this program is itself started by a server, and the token of a client.
-/// The operator's proxy is kept.
+/// of another request, if this program is itself started by a server, the token of a client, and
+/// what the service manager or a replaced process has told this program. The operator's proxy is
+/// passed on.
 pub(super) fn is_withheld(name: &OsStr) -> bool {
+    const OWN: [&[u8]; 9] = [
+        b"HTTPS",
+        b"SOCKEYE_TOKEN",
+        b"SOCKEYE_HANDOVER",
+        b"NOTIFY_SOCKET",
+        b"WATCHDOG_PID",
+        b"WATCHDOG_USEC",
+        b"LISTEN_PID",
+        b"LISTEN_FDS",
+        b"LISTEN_FDNAMES",
+    ];
+
     let name = name.as_bytes();
-    (name.starts_with(HEADER_PREFIX.as_bytes()) && name != b"HTTP_PROXY")
-        || name == b"HTTPS"
-        || name == b"SOCKEYE_TOKEN"
+    (name.starts_with(HEADER_PREFIX.as_bytes()) && name != b"HTTP_PROXY") || OWN.contains(&name)
 }
 
 #[cfg(test)]
@@ -111,6 +122,16 @@ mod tests {
         let peer = Some("[::ffff:192.0.2.7]:4711".parse().unwrap());
         let variables = variables(&request, peer).into_iter();
         variables.map(|(name, value)| (name, value.into_string().unwrap())).collect()
+    }
+
+    #[test]
+    fn the_process_does_not_speak_for_this_program() {
+        for name in ["SOCKEYE_HANDOVER", "NOTIFY_SOCKET", "WATCHDOG_USEC", "HTTP_COOKIE"] {
+            assert!(is_withheld(OsStr::new(name)), "{name}");
+        }
+        for name in ["PATH", "HTTP_PROXY", "SOCKEYE_BUS"] {
+            assert!(!is_withheld(OsStr::new(name)), "{name}");
+        }
     }
 
     fn value<'a>(variables: &'a [(String, String)], name: &str) -> Option<&'a str> {

@@ -11,6 +11,10 @@
 //!
 //! Output is cut only where a new viewer can begin: after the screen, which holds everything
 //! before, follows what is sent to all.
+//!
+//! Terminals skip some bytes within a sequence (DEL, what is no UTF-8) and execute others (controls),
+//! each in its own way. So that a viewer finds no other sequence than the filter, none of them is
+//! within what is passed: controls go before the sequence, and other such bytes end it.
 
 /// Maximum length of a control sequence, in bytes; a longer one is dropped. xterm.js takes 32
 /// parameters.
@@ -25,6 +29,7 @@ const BEL: u8 = 0x07;
 /// Abort a sequence.
 const CAN: u8 = 0x18;
 const SUB: u8 = 0x1a;
+const DEL: u8 = 0x7f;
 
 /// The sequences that reach viewers besides harmless ones.
 #[derive(Clone, Copy, Debug, Default)]
@@ -119,40 +124,47 @@ impl Filter {
     }
 
     fn continue_escape(&mut self, byte: u8, output: &mut Vec<u8>) {
+        let is_first = self.held.len() == 1;
         match byte {
-            ESC => return,
-            CAN | SUB => return self.drop_held(),
-            _ => {}
-        }
-        self.held.push(byte);
-        let is_first = self.held.len() == 2;
-        match byte {
-            b'[' if is_first => self.state = State::Csi,
-            b']' | b'P' | b'X' | b'^' | b'_' if is_first => self.state = State::String,
+            b'[' if is_first => self.hold(byte, State::Csi),
+            b']' | b'P' | b'X' | b'^' | b'_' if is_first => self.hold(byte, State::String),
             // The end of a string that has ended already.
             b'\\' if is_first => self.drop_held(),
-            // An intermediate byte, or a control that is executed within the sequence.
-            ..=0x2f if self.held.len() < MAX_SEQUENCE => {}
-            _ => self.emit(output),
+            // An intermediate byte.
+            0x20..=0x2f if self.held.len() < MAX_SEQUENCE => self.hold(byte, State::Escape),
+            0x20..=0x7e => {
+                self.held.push(byte);
+                self.emit(output);
+            }
+            _ => self.interrupt(byte, output),
         }
     }
 
     fn continue_csi(&mut self, byte: u8, output: &mut Vec<u8>) {
         match byte {
-            ESC => {
-                self.drop_held();
-                self.begin(ESC, output);
-            }
-            CAN | SUB => self.drop_held(),
             0x40..=0x7e => {
                 self.held.push(byte);
                 self.emit(output);
             }
-            _ if self.held.len() >= MAX_SEQUENCE => {
+            0x20..=0x3f if self.held.len() >= MAX_SEQUENCE => {
                 self.held.clear();
                 self.state = State::Skipped(Skipped::Csi);
             }
-            _ => self.held.push(byte),
+            0x20..=0x3f => self.held.push(byte),
+            _ => self.interrupt(byte, output),
+        }
+    }
+
+    /// Handles a byte within a sequence that does not belong to it.
+    fn interrupt(&mut self, byte: u8, output: &mut Vec<u8>) {
+        match byte {
+            CAN | SUB => self.drop_held(),
+            ESC | 0x80.. => {
+                self.drop_held();
+                self.begin(byte, output);
+            }
+            DEL => {}
+            control => output.push(control),
         }
     }
 
@@ -174,6 +186,8 @@ impl Filter {
                 self.held.clear();
                 self.state = State::Skipped(Skipped::String);
             }
+            // Commands ignore them.
+            ..0x20 | DEL if self.held[1] == b']' => {}
             _ => self.held.push(byte),
         }
     }
@@ -202,6 +216,10 @@ impl Filter {
     }
 
     fn is_wanted(&self) -> bool {
+        let Ok(text) = std::str::from_utf8(&self.held) else { return false };
+        if text.contains(|it| matches!(it, '\u{80}'..='\u{9f}')) {
+            return false;
+        }
         let Some(command) = self.held.strip_prefix(b"\x1b]") else { return true };
         let number = command.split(|byte| *byte == b';').next().unwrap_or_default();
         // Numbers may have leading zeros.
@@ -211,6 +229,11 @@ impl Filter {
             b"52" => self.allowed.clipboard,
             _ => true,
         }
+    }
+
+    fn hold(&mut self, byte: u8, state: State) {
+        self.held.push(byte);
+        self.state = state;
     }
 
     fn emit(&mut self, output: &mut Vec<u8>) {
@@ -270,6 +293,21 @@ mod tests {
             "\x1b\x1b]0;title\x07",
         ] {
             assert_eq!(nothing_allowed(&format!("a{output}b")), "ab", "{output:?}");
+        }
+        // Terminals ignore or execute controls within a sequence, and skip what is no UTF-8.
+        for byte in (0..=u8::MAX).filter(|byte| !matches!(byte, BEL | CAN | SUB | ESC | b' '..DEL)) {
+            for sequence in [b"\x1b]0;title\x07", b"\x1b]52;c;eA\x07"] {
+                for at in 1..4 {
+                    let output = [&sequence[..at], &[byte], &sequence[at..]].concat();
+                    let filtered = Filter::new(Allowed::default()).process(&output);
+                    assert!(!filtered.contains(&ESC), "{output:?}: {filtered:?}");
+                }
+            }
+        }
+        // A control of two bytes begins a command anywhere.
+        for before in ["\x1b", "\x1b[", "\x1b(", "\x1b]8;;", "\x1bPq"] {
+            let output = nothing_allowed(&format!("{before}\u{9d}52;c;eA\x07"));
+            assert!(!output.contains(['\x1b', '\u{9d}']), "{before:?}: {output:?}");
         }
         // A sequence that begins within the string ends it.
         assert_eq!(nothing_allowed("a\x1b]52;c;x\x1b[1mb"), "a\x1b[1mb");

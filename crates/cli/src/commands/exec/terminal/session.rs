@@ -148,13 +148,14 @@ impl Session {
 
     /// Changes the size for the process and all viewers.
     pub(super) fn resize(&self, size: Size) {
+        // Viewers are told the sizes in the order in which the terminal has them.
+        let mut display = self.display();
         let is_new = self.size.send_if_modified(|current| {
             let is_new = *current != size;
             *current = size;
             is_new
         });
         if is_new {
-            let mut display = self.display();
             display.screen.resize(size);
             if let Some(recorder) = &mut display.recorder {
                 recorder.resize(size);
