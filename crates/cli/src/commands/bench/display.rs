@@ -21,7 +21,7 @@ use crate::units::three_digits;
 /// Number of the last reports whose rates are drawn.
 const BARS: usize = 40;
 
-/// Length of the last interval of a test below which it is not shown.
+/// Length of the first and the last interval of a test below which they are not shown.
 const SHORTEST: Duration = Duration::from_millis(500);
 
 /// Rows of the histogram, and columns of its longest bar.
@@ -80,7 +80,7 @@ impl Display {
     /// Shows a report. A display that cannot be written does not end the test.
     pub(super) fn update(&mut self, progress: &LatencyProgress<'_>) {
         if progress.phase == RunPhase::Counted {
-            if progress.interval < SHORTEST {
+            if progress.interval.min(progress.elapsed) < SHORTEST {
                 return;
             }
             self.add(progress);

@@ -55,7 +55,7 @@ impl IntervalLog {
         }
         // The first interval may have begun in the warm-up.
         let length = progress.interval.min(progress.elapsed);
-        let start = progress.elapsed - length;
+        let start = progress.elapsed.saturating_sub(length);
         for (tag, latency) in
             [("", &progress.tick.response), ("Tag=service,", &progress.tick.service)]
         {

@@ -101,6 +101,7 @@ impl Target {
             LoadError::HandshakeRefused { status: Some(_) } => Failure::refused(text),
             LoadError::HandshakeRefused { status: None }
             | LoadError::HandshakeTooLong
+            | LoadError::NoPong { .. }
             | LoadError::WrongAccept
             | LoadError::WrongExtension { .. } => Failure::protocol(text),
             LoadError::HandshakeIo(_) if self.tls.is_some() => Failure::tls(text),
@@ -108,7 +109,6 @@ impl Target {
             LoadError::WrongByte { .. } | LoadError::WrongFrame { .. } | LoadError::EarlyData => {
                 Failure::protocol(format!("{text}; the server has to echo every message"))
             }
-            LoadError::NoPong { .. } => Failure::protocol(text),
             LoadError::InvalidHeader { .. }
             | LoadError::InvalidPath
             | LoadError::InvalidHost

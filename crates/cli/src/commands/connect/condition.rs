@@ -90,12 +90,12 @@ impl Condition {
                 continue;
             }
             let Ok(path) = JsonPath::parse(&text[..place]) else { continue };
-            let test = match operator {
+            let node_test = match operator {
                 Some(operator) => NodeTest::Compare(operator, json(value)?),
                 None if name == "contains" => NodeTest::Matches(regex(&regex::escape(value))?),
                 None => NodeTest::Matches(regex(value)?),
             };
-            return Ok(Self::Json(path, test));
+            return Ok(Self::Json(path, node_test));
         }
         let path = JsonPath::parse(text);
         path.map(|path| Self::Json(path, NodeTest::Exists))

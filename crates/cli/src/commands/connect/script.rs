@@ -109,7 +109,7 @@ impl Action {
     fn parse(text: &str, folder: &Path, known: &mut BTreeSet<String>) -> Result<Self, String> {
         let (name, rest) = text.split_once(' ').unwrap_or((text.trim_end(), ""));
         let trimmed = rest.trim();
-        let condition = |text: &str| Template::parse(text, known, |text| Condition::parse(text));
+        let condition = |text: &str| Template::parse(text, known, Condition::parse);
         Ok(match (name, trimmed) {
             ("send", _) => Self::Send(Template::parse(rest, known, |_| Ok(()))?),
             ("send-base64", encoded) => {
@@ -128,7 +128,7 @@ impl Action {
                 if !is_name(variable) {
                     return Err(format!("{variable:?} is no name; expected capture NAME FROM"));
                 }
-                let from = Template::parse(from, known, |text| Selection::parse(text))?;
+                let from = Template::parse(from, known, Selection::parse)?;
                 known.insert(variable.to_owned());
                 Self::Capture { name: variable.to_owned(), from }
             }
