@@ -5,8 +5,8 @@ import { InputBuffer } from "./terminal-input.js";
 
 const FIRST_DELAY_MS = 500;
 const LONGEST_DELAY_MS = 8_000;
-// Output is acknowledged after this many bytes, well within the server's window of 256 KiB.
-const ACKNOWLEDGE_BYTES = 32 * 1024;
+// Output is acknowledged after this many bytes, well within the server's window of 64 KiB.
+const ACKNOWLEDGE_BYTES = 16 * 1024;
 // A network that is lost without a sign is noticed after both.
 const PING_INTERVAL_MS = 10_000;
 const PONG_TIMEOUT_MS = 5_000;

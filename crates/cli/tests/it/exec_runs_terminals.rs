@@ -154,7 +154,7 @@ async fn ctrl_c_ends_a_flood_within_the_window() {
 async fn output_waits_for_acknowledgements() {
     let server = start(&["--pty"], &["yes"]);
     let mut viewer = Viewer::open(&server).await;
-    let window = 256 * 1024;
+    let window = 64 * 1024;
     while viewer.output.len() < window {
         assert!(viewer.receive_silently().await);
     }

@@ -17,7 +17,7 @@ use crate::commands::exec::journal::{Next, Reader};
 const INTERVAL: Duration = Duration::from_millis(8);
 
 /// Length of a message of output, in bytes, to which a last read is added.
-const MESSAGE_LENGTH: u64 = 128 * 1024;
+const MESSAGE_LENGTH: u64 = 32 * 1024;
 
 /// Sends output as it comes while `paused` is false, and the screen to a viewer that is too slow
 /// for all of it. Returns the end of the process, and never once the connection takes nothing more.

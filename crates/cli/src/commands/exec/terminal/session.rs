@@ -17,13 +17,19 @@ use crate::commands::exec::exit::Exit;
 use crate::commands::exec::journal::{Journal, Reader};
 use crate::commands::exec::process::{Process, Slot};
 
-/// Size of the kept output, in bytes: what a viewer may miss before it gets the screen instead. At
-/// least the window, so that a viewer that is the foremost one misses nothing.
+/// Size of the kept output, in bytes: the distance at which a viewer of a shared terminal may follow
+/// another one before it gets the screen instead. At least the window, so that a viewer that is the
+/// foremost one misses nothing.
 const CAPACITY: u64 = 512 * 1024;
 
-/// Maximum lead of the process over its foremost viewer, in bytes. A browser shows this in about
-/// 50 ms, since xterm.js takes 5 MB/s at least, so that Ctrl-C shows its effect soon.
-const WINDOW: u64 = 256 * 1024;
+/// Maximum lead of the process over its foremost viewer, in bytes: Ctrl-C shows its effect once the
+/// viewer has shown this. Measured: Chromium shows 1 to 5 MB/s, so that this takes 15 to 65 ms.
+const WINDOW: u64 = 64 * 1024;
+
+/// Maximum length of the output that a viewer has missed and gets, in bytes; one that has missed
+/// more gets the screen. As long as the window, for the same reason: the screen is to be back within
+/// 100 ms, and 350 KiB took Chromium 330 ms.
+const MAX_REPLAY: u64 = WINDOW;
 
 /// Length of a read, in bytes: the most that Linux keeps of the output of a terminal.
 const READ_LENGTH: usize = 16 * 1024;
@@ -119,9 +125,11 @@ impl Session {
         let (screen, reader) = {
             // No output comes between the screen and the reader's position.
             let mut display = self.display();
-            match seen.filter(|position| self.journal.has(*position)) {
+            let end = self.journal.end();
+            let is_short = |seen: &u64| end.saturating_sub(*seen) <= MAX_REPLAY;
+            match seen.filter(is_short).filter(|position| self.journal.has(*position)) {
                 Some(position) => (None, self.journal.reader(position)),
-                None => (Some(display.screen.state()), self.journal.reader(self.journal.end())),
+                None => (Some(display.screen.state()), self.journal.reader(end)),
             }
         };
         let mut number = 0;
