@@ -43,6 +43,7 @@ mod exec_joins_messages_and_pipes;
 mod exec_keeps_input;
 mod exec_reloads_without_losing_a_terminal;
 mod exec_runs_terminals;
+mod exec_stands_reported_troubles;
 mod gateway_access_log;
 mod gateway_configuration;
 mod gateway_demo;
