@@ -2,94 +2,15 @@
 // that of chromium.mjs; SCREENSHOTS is the output folder.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { createServer, connect } from "node:net";
 import { join } from "node:path";
 
 import { launch, open, stop } from "./chromium.mjs";
+import { connected, exec, network, shows, stopAll, types } from "./terminal-server.mjs";
 
-const { SOCKEYE, SCREENSHOTS, SCRATCH } = process.env;
-
-// Ended with the script: those that live on keep its output open.
-const servers = [];
-
-// Starts `program exec` with `flags` and a shell, and resolves to its process and printed URL.
-function exec(...flags) {
-  const server = spawn(SOCKEYE, ["exec", "--listen", "127.0.0.1:0", "--pty", "--env", "PS1=$ ", ...flags, "--", "sh"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  servers.push(server);
-  return new Promise((resolve, reject) => {
-    server.stdout.once("data", (line) => resolve({ server, url: String(line).match(/http:\S+/)[0] }));
-    server.once("exit", (status) => reject(new Error(`the server exited with ${status}`)));
-  });
-}
-
-// A network between the browser and the server that can be cut: then nothing passes, and the browser
-// gets no sign of it.
-function network(url) {
-  const { hostname, port } = new URL(url);
-  const pairs = new Set();
-  const webSockets = new Set();
-  let isUp = true;
-  const proxy = createServer((client) => {
-    const server = connect(port, hostname);
-    const pair = [client, server];
-    pairs.add(pair);
-    for (const socket of pair) socket.on("error", () => {});
-    client.once("data", (head) => {
-      if (/^upgrade: websocket/im.test(head)) webSockets.add(pair);
-    });
-    if (isUp) {
-      client.pipe(server);
-      server.pipe(client);
-    } else {
-      client.destroy();
-    }
-  });
-  return new Promise((resolve) => {
-    proxy.listen(0, "127.0.0.1", () => resolve({
-      url: `http://127.0.0.1:${proxy.address().port}/`,
-      cut() {
-        isUp = false;
-        for (const [client, server] of pairs) {
-          client.unpipe(server);
-          server.unpipe(client);
-          client.pause();
-          server.destroy();
-        }
-      },
-      // Nothing more passes on the WebSockets that are open.
-      freeze() {
-        for (const [client, server] of webSockets) {
-          client.unpipe(server);
-          server.unpipe(client);
-          client.pause();
-        }
-      },
-      // The browser notices that its old connections are gone.
-      mend() {
-        isUp = true;
-        for (const [client, server] of pairs) if (server.destroyed) client.destroy();
-      },
-      close: () => proxy.close(),
-    }));
-  });
-}
-
-const connected = (page) => page.waitForSelector("#state[data-phase=open]");
-
-const shows = (page, text) =>
-  page.waitForFunction((words) => document.querySelector(".xterm-rows")?.innerText.replaceAll("\u00a0", " ").includes(words), text);
+const { SCREENSHOTS, SCRATCH } = process.env;
 
 const lines = (page) => page.locator(".xterm-rows").innerText();
-
-async function types(page, command) {
-  await page.locator(".xterm-helper-textarea").focus();
-  await page.keyboard.type(command);
-  await page.keyboard.press("Enter");
-}
 
 const screenshot = (page, name) => page.screenshot({ path: join(SCREENSHOTS, `terminal-${name}.png`) });
 
@@ -254,6 +175,6 @@ try {
   await worksOnAPhone(browser);
   console.log(`screenshots are in ${SCREENSHOTS}`);
 } finally {
-  for (const server of servers) server.kill();
+  stopAll();
   await browser.close();
 }
