@@ -72,4 +72,4 @@ pub use error::Error;
 pub use listener::Listener;
 pub use sessions::{ResumableSessions, listener};
 pub use sockeye_proto::resume::{FrameError, Limits, ResumeError, SUBPROTOCOL};
-pub use stream::ResumableStream;
+pub use stream::{Attachment, ResumableStream};

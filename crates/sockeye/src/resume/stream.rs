@@ -90,6 +90,11 @@ impl ResumableStream {
         }
     }
 
+    /// Returns the attachment of the stream, which can be asked while another task uses the stream.
+    pub fn attachment(&self) -> Attachment {
+        Attachment(Arc::clone(&self.shared))
+    }
+
     /// Waits until the other program has read everything that was written, including the end of the
     /// stream after a shutdown.
     ///
@@ -172,6 +177,18 @@ impl ResumableStream {
             Some(error) => Poll::Ready(Err(error)),
             None => poll(&mut state, cx),
         }
+    }
+}
+
+/// The connection between a [`ResumableStream`] and its WebSockets. Holding one does not keep the
+/// session.
+#[derive(Clone, Debug)]
+pub struct Attachment(Arc<Shared>);
+
+impl Attachment {
+    /// Returns whether a WebSocket is attached at the moment.
+    pub fn is_attached(&self) -> bool {
+        self.0.lock().session.is_attached()
     }
 }
 

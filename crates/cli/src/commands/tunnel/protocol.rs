@@ -31,3 +31,7 @@ pub(super) const GOING_AWAY: u32 = 0x00;
 
 /// The code with which a server closes the sessions of a token that it admits no longer.
 pub(super) const TOKEN_REMOVED: u32 = 0x01;
+
+/// The code with which a server closes a session without a WebSocket, whose address to listen on
+/// another session of the same client asks for.
+pub(super) const REPLACED: u32 = 0x02;

@@ -28,6 +28,7 @@ pub(crate) use self::reload::ParseAgain;
 mod arguments;
 mod bind;
 mod client;
+mod holders;
 mod proxy_header;
 mod record;
 mod reload;

@@ -1,5 +1,7 @@
 //! Listening for a client: each accepted connection is a stream that the server opens.
 
+use std::fmt;
+use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,8 +14,9 @@ use tokio::task::JoinSet;
 use tracing::debug;
 
 use super::client::Client;
+use super::holders::Held;
 use super::record::Record;
-use crate::commands::tunnel::allow::Denied;
+use crate::commands::tunnel::allow::{Binds, Denied};
 use crate::commands::tunnel::protocol::{Answer, Code, Kind, Request};
 use crate::commands::tunnel::relay::{self, End, Stream};
 use crate::commands::tunnel::socket::{Socket, SocketListener, describe_bind};
@@ -35,8 +38,8 @@ pub(super) async fn serve(
         let answer = Answer::new(Code::LIMIT, "the client listens on too many addresses");
         return record.refuse(stream, answer).await;
     };
-    let listener = match bind(client, request).await {
-        Ok(listener) => listener,
+    let (listener, held) = match bind(client, request).await {
+        Ok(bound) => bound,
         Err(answer) => return record.refuse(stream, answer).await,
     };
     let name = listener.name();
@@ -79,6 +82,7 @@ pub(super) async fn serve(
         }
     };
     drop(listener);
+    drop(held);
     record.end(&end);
     let _ = stream.send.finish();
     drop(stream);
@@ -104,8 +108,8 @@ impl Accepted {
         };
         let opened = async {
             let request = Request::new(Kind::Accepted, tag, &host, port);
-            let request = request.map_err(|_| std::io::ErrorKind::InvalidInput)?;
-            let (mut send, recv) = client.session.open_bi().await.map_err(std::io::Error::other)?;
+            let request = request.map_err(|_| ErrorKind::InvalidInput)?;
+            let (mut send, recv) = client.session.open_bi().await.map_err(io::Error::other)?;
             send.write_all(&request.encode()).await?;
             Ok(Stream { send, recv })
         };
@@ -123,28 +127,69 @@ impl Accepted {
     }
 }
 
-async fn bind(client: &Client, request: &Request) -> Result<SocketListener, Answer> {
+/// Listens on an address or path that is allowed.
+async fn bind(client: &Arc<Client>, request: &Request) -> Result<(SocketListener, Held), Answer> {
     let service = client.service();
-    let binds = &service.binds;
-    let (host, target) = (&*request.host, request.target());
-    let deny = |reason: Denied| {
-        let text = format!("the server does not listen on {target}: {reason} (--allow-bind)");
-        Answer::new(Code::DENIED, text)
-    };
-    let unusable = |error: std::io::Error| {
-        let text = format!("the server cannot listen on {target}: {}", describe_bind(&error));
-        Answer::new(Code::ADDRESS, text)
-    };
-    if request.kind == Kind::BindUnix {
-        binds.check_path(host).map_err(deny)?;
-        return SocketListener::bind_unix(Path::new(host)).map_err(unusable);
+    let place = Place::of(&service.binds, request)?;
+    let name = place.to_string();
+    let mut bound = place.bind().await;
+    if let Err(error) = &bound
+        && error.kind() == ErrorKind::AddrInUse
+        && service.holders.take_over(&name, client).await
+    {
+        bound = place.bind().await;
     }
-    // Names are not resolved: an address to listen on is one of the server's own.
-    let ip = match host {
-        "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        _ => host.parse().map_err(|_| deny(Denied::NoRule))?,
-    };
-    let address = SocketAddr::new(ip, request.port);
-    binds.check_address(host, address).map_err(deny)?;
-    TcpListener::bind(address).await.map(SocketListener::Tcp).map_err(unusable)
+    let listener = bound.map_err(|error| {
+        let reason = describe_bind(&error);
+        let text = format!("the server cannot listen on {}: {reason}", request.target());
+        Answer::new(Code::ADDRESS, text)
+    })?;
+    let held = service.holders.hold(&listener.name(), client).await;
+    Ok((listener, held))
+}
+
+/// Where to listen.
+enum Place<'a> {
+    Address(SocketAddr),
+    Path(&'a str),
+}
+
+impl<'a> Place<'a> {
+    /// Returns the place of a request, which a rule allows.
+    fn of(binds: &Binds, request: &'a Request) -> Result<Self, Answer> {
+        let host = &*request.host;
+        let deny = |reason: Denied| {
+            let target = request.target();
+            let text = format!("the server does not listen on {target}: {reason} (--allow-bind)");
+            Answer::new(Code::DENIED, text)
+        };
+        if request.kind == Kind::BindUnix {
+            binds.check_path(host).map_err(deny)?;
+            return Ok(Self::Path(host));
+        }
+        // Names are not resolved: an address to listen on is one of the server's own.
+        let ip = match host {
+            "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            _ => host.parse().map_err(|_| deny(Denied::NoRule))?,
+        };
+        let address = SocketAddr::new(ip, request.port);
+        binds.check_address(host, address).map_err(deny)?;
+        Ok(Self::Address(address))
+    }
+
+    async fn bind(&self) -> io::Result<SocketListener> {
+        match self {
+            Self::Address(address) => TcpListener::bind(address).await.map(SocketListener::Tcp),
+            Self::Path(path) => SocketListener::bind_unix(Path::new(path)),
+        }
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Path(path) => path.fmt(f),
+        }
+    }
 }

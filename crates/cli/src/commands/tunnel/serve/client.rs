@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sockeye::mux;
+use sockeye::resume::Attachment;
 use tokio::sync::watch;
 
 use super::service::Service;
@@ -17,6 +18,8 @@ const MAX_BINDS: usize = 32;
 pub(super) struct Client {
     service: watch::Receiver<Arc<Service>>,
     pub(super) session: mux::Session,
+    /// Whether the client has a WebSocket.
+    pub(super) attachment: Attachment,
     /// The number of the session, for logs.
     pub(super) number: u64,
     pub(super) identity: Arc<str>,
@@ -33,12 +36,13 @@ impl Client {
     pub(super) fn new(
         service: watch::Receiver<Arc<Service>>,
         session: mux::Session,
+        attachment: Attachment,
         number: u64,
         identity: Arc<str>,
         peer: Option<SocketAddr>,
     ) -> Arc<Self> {
         let binds = AtomicUsize::new(0);
-        Arc::new(Self { service, session, number, identity, peer, binds })
+        Arc::new(Self { service, session, attachment, number, identity, peer, binds })
     }
 
     /// Returns the current settings of the server.

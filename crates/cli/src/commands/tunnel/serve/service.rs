@@ -8,6 +8,7 @@ use sockeye::mux;
 use tokio::sync::Semaphore;
 
 use super::Serve;
+use super::holders::Holders;
 use crate::commands::tunnel::allow::{Binds, Targets};
 use crate::host::access_log::AccessLog;
 use crate::host::bearer::BearerAccess;
@@ -27,6 +28,7 @@ pub(super) struct Service {
     pub(super) stream_idle: Option<Duration>,
     pub(super) udp_idle: Duration,
     pub(super) lookups: Arc<Semaphore>,
+    pub(super) holders: Holders,
     pub(super) log: Option<AccessLog>,
     pub(super) mux: mux::Config,
 }
@@ -47,14 +49,15 @@ impl Service {
             stream_idle: options.stream_idle,
             udp_idle: options.udp_idle,
             lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)),
+            holders: Holders::default(),
             log,
             mux,
         }
     }
 
-    /// Returns other settings, with the same log and the same limit of lookups.
+    /// Returns other settings, with the same log, limit of lookups and listeners.
     pub(super) fn with(&self, options: &Serve, access: BearerAccess) -> Self {
-        let lookups = Arc::clone(&self.lookups);
-        Self { lookups, ..Self::new(options, access, self.log.clone()) }
+        let (lookups, holders) = (Arc::clone(&self.lookups), self.holders.clone());
+        Self { lookups, holders, ..Self::new(options, access, self.log.clone()) }
     }
 }

@@ -27,10 +27,10 @@ pub(super) async fn accept_all(mut listener: Listener, service: &watch::Receiver
 async fn serve(stream: ResumableStream, mut service: watch::Receiver<Arc<Service>>, number: u64) {
     let peer = stream.peer_addr();
     let identity: Arc<str> = stream.identity().unwrap_or_default().into();
-    let mux = service.borrow().mux;
+    let (mux, attachment) = (service.borrow().mux, stream.attachment());
     let session = mux::Session::server_resumable(stream, mux);
     debug!(session = number, peer = peer.map(tracing::field::display), %identity, "session begun");
-    let client = Client::new(service.clone(), session.clone(), number, identity, peer);
+    let client = Client::new(service.clone(), session.clone(), attachment, number, identity, peer);
     let mut streams = JoinSet::new();
     let error = loop {
         tokio::select! {
