@@ -1,7 +1,10 @@
 //! `sockeye tunnel open -D` is a SOCKS5 and HTTP proxy for foreign clients.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::io::{Read as _, Write as _};
+use std::net::UdpSocket;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use crate::program::file;
 use crate::program::tunnel::{Client, failed_open, serve, web};
@@ -74,4 +77,56 @@ fn a_proxy_for_other_machines_needs_a_password_or_a_flag() {
     let (code, text) = failed_open(&["ws://127.0.0.1:1/", "-D", "0.0.0.0:0"]);
     assert_eq!(code, 2, "{text}");
     assert!(text.contains("--proxy-user-file") && text.contains("--proxy-no-auth"), "{text}");
+}
+
+#[test]
+fn datagrams_pass_by_udp_associate_to_allowed_targets() {
+    let timeout = Some(Duration::from_secs(60));
+    let target = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = target.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut buffer = [0; 1500];
+        while let Ok((length, from)) = target.recv_from(&mut buffer) {
+            target.send_to(&buffer[..length], from).unwrap();
+        }
+    });
+    let rules = ["localhost", "127.0.0.1"].map(|host| format!("{host}:{port}"));
+    let server = serve(&["--allow", &rules[0], "--allow", &rules[1]]);
+    let mut client = Client::start(&server.url, 1, &["-D", "0"]);
+    let mut control = client.dial(0);
+    control.write_all(&[5, 1, 0, 5, 3, 0, 1, 0, 0, 0, 0, 0, 0]).unwrap();
+    let mut reply = [0; 12];
+    control.read_exact(&mut reply).unwrap();
+    assert_eq!(reply[..10], [5, 0, 5, 0, 0, 1, 127, 0, 0, 1]);
+    let relay = ("127.0.0.1", u16::from_be_bytes([reply[10], reply[11]]));
+
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(timeout).unwrap();
+    let to = |host: &[u8], port: u16, data: &[u8]| {
+        [&[0, 0, 0][..], host, &port.to_be_bytes(), data].concat()
+    };
+    let mut buffer = [0; 1500];
+    for host in [&b"\x01\x7f\0\0\x01"[..], b"\x03\x09localhost"] {
+        for data in [&b"one"[..], b"", &[7; 1200]] {
+            let sent = to(host, port, data);
+            socket.send_to(&sent, relay).unwrap();
+            let length = socket.recv(&mut buffer).unwrap();
+            assert!(buffer[..length] == sent, "an answer begins with the address of its target");
+        }
+    }
+    // Another program cannot use the association.
+    let other = UdpSocket::bind("127.0.0.1:0").unwrap();
+    other.send_to(&to(b"\x01\x7f\0\0\x01", port, b"stolen"), relay).unwrap();
+    // Nor does the association lead elsewhere.
+    socket.send_to(&to(b"\x01\x7f\0\0\x01", 1, b"denied"), relay).unwrap();
+    client.wait_for("127.0.0.1:1");
+    socket.send_to(&to(b"\x01\x7f\0\0\x01", port, b"last"), relay).unwrap();
+    let length = socket.recv(&mut buffer).unwrap();
+    assert!(buffer[..length].ends_with(b"last"));
+
+    // The association ends with the connection, and its port is free then.
+    drop(control);
+    while UdpSocket::bind(relay).is_err() {
+        std::thread::yield_now();
+    }
 }

@@ -18,6 +18,7 @@ use crate::runtime;
 pub(crate) use self::arguments::Open;
 
 mod arguments;
+mod associate;
 mod forward;
 mod http_proxy;
 mod keeper;

@@ -12,12 +12,21 @@ pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {
     /// Ends the connection by a reset where its kind has one, so that the peer does not take the
     /// data so far for the whole.
     fn abort(self: Box<Self>);
+
+    /// Returns the local address and that of the peer, where the kind has them.
+    fn addresses(&self) -> Option<[SocketAddr; 2]> {
+        None
+    }
 }
 
 impl Socket for TcpStream {
     fn abort(self: Box<Self>) {
         // The connection ends in any case.
         let _ = self.set_zero_linger();
+    }
+
+    fn addresses(&self) -> Option<[SocketAddr; 2]> {
+        Some([self.local_addr().ok()?, self.peer_addr().ok()?])
     }
 }
 

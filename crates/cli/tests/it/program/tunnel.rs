@@ -84,6 +84,15 @@ impl Client {
         dial(&self.addresses[index])
     }
 
+    /// Waits for a line of the log that contains `phrase`.
+    pub(crate) fn wait_for(&mut self, phrase: &str) {
+        let mut line = String::new();
+        while !line.contains(phrase) {
+            line.clear();
+            assert_ne!(self.log.read_line(&mut line).unwrap(), 0, "the log has no {phrase:?}");
+        }
+    }
+
     /// Sends a signal, named without `SIG`.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::proxy_request::{BadRequest, ProxyRequest};
+use super::proxy_request::{BadRequest, Command, ProxyRequest};
 use super::users::Users;
 use crate::commands::tunnel::protocol::Code;
 
@@ -56,7 +56,9 @@ where
         return refuse(socket, "405 Method Not Allowed", "Allow: CONNECT\r\n", ONLY_CONNECT).await;
     }
     match parse_target(target) {
-        Some((host, port)) => Ok(ProxyRequest { host, port, rest, reply }),
+        Some((host, port)) => {
+            Ok(ProxyRequest { command: Command::Connect, host, port, rest, reply })
+        }
         None => refuse(socket, "400 Bad Request", "", "the target is not host:port").await,
     }
 }

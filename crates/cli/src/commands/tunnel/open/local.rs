@@ -37,6 +37,7 @@ enum Purpose {
 pub(super) struct Local {
     listener: SocketListener,
     purpose: Purpose,
+    udp_idle: Duration,
 }
 
 /// Listens on the addresses of all `-L` and `-D`.
@@ -51,7 +52,8 @@ pub(super) async fn bind_all(options: &Open) -> Result<Vec<Local>, Failure> {
     let proxies = options.dynamic.iter().map(|listen| (listen, Purpose::Proxy(users.clone())));
     let mut locals = Vec::new();
     for (address, purpose) in forwards.chain(proxies) {
-        locals.push(Local { listener: bind(address).await?, purpose });
+        let listener = bind(address).await?;
+        locals.push(Local { listener, purpose, udp_idle: options.udp_idle });
     }
     Ok(locals)
 }
@@ -92,11 +94,13 @@ impl Local {
                 (place, accepted) = accepted => match accepted {
                     Ok((socket, _)) => {
                         let (link, purpose) = (link.clone(), self.purpose.clone());
+                        let udp_idle = self.udp_idle;
                         connections.spawn(async move {
                             match purpose {
                                 Purpose::Forward(target) => forward(socket, &target, &link).await,
                                 Purpose::Proxy(users) => {
-                                    proxy::serve(socket, users.as_deref(), &link).await;
+                                    let users = users.as_deref();
+                                    proxy::serve(socket, users, &link, udp_idle).await;
                                 }
                             }
                             drop(place);

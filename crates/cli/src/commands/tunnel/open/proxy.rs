@@ -6,9 +6,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 use tracing::debug;
 
+use super::associate;
 use super::http_proxy;
 use super::link::Link;
-use super::proxy_request::{BadRequest, ProxyRequest};
+use super::proxy_request::{BadRequest, Command, ProxyRequest};
 use super::report::report;
 use super::socks;
 use super::users::Users;
@@ -19,8 +20,14 @@ use crate::commands::tunnel::socket::Socket;
 /// Timeout of the client's whole request, which programs send at once.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Serves a connection to the proxy until its end.
-pub(super) async fn serve(mut socket: Box<dyn Socket>, users: Option<&Users>, link: &Link) {
+/// Serves a connection to the proxy until its end. Datagrams to a target are forgotten after
+/// `udp_idle` without one.
+pub(super) async fn serve(
+    mut socket: Box<dyn Socket>,
+    users: Option<&Users>,
+    link: &Link,
+    udp_idle: Duration,
+) {
     let request = match timeout(HANDSHAKE_TIMEOUT, read_request(&mut socket, users)).await {
         Ok(Ok(request)) => request,
         Ok(Err(BadRequest(reason))) => {
@@ -31,7 +38,10 @@ pub(super) async fn serve(mut socket: Box<dyn Socket>, users: Option<&Users>, li
         }
         Err(_) => return debug!("a client of the proxy sent no request in time"),
     };
-    let ProxyRequest { host, port, rest, reply } = request;
+    let ProxyRequest { command, host, port, rest, reply } = request;
+    if command == Command::Associate {
+        return associate::serve(socket, link, udp_idle).await;
+    }
     let target = format!("{host}:{port}");
     let opened = open(link, &host, port, &rest).await;
     let code = match &opened {

@@ -2,9 +2,19 @@
 
 use crate::commands::tunnel::protocol::Code;
 
-/// The target that a client of the proxy asks for.
+/// The service that a client of the proxy asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    /// A connection to the target.
+    Connect,
+    /// A socket for datagrams, of which each names its target.
+    Associate,
+}
+
+/// What a client of the proxy asks for.
 #[derive(Debug)]
 pub(super) struct ProxyRequest {
+    pub(super) command: Command,
     pub(super) host: String,
     pub(super) port: u16,
     /// Data that the client has sent after its request.

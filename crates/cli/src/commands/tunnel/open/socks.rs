@@ -1,10 +1,11 @@
-//! SOCKS5 (RFC 1928) with CONNECT, without or with a user name and password (RFC 1929).
+//! SOCKS5 (RFC 1928) with CONNECT and UDP ASSOCIATE, without or with a user name and password
+//! (RFC 1929).
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::proxy_request::{BadRequest, ProxyRequest};
+use super::proxy_request::{BadRequest, Command, ProxyRequest};
 use super::users::Users;
 use crate::commands::tunnel::protocol::Code;
 
@@ -19,6 +20,7 @@ const USER_AND_PASSWORD: u8 = 0x02;
 const NO_ACCEPTABLE_METHOD: u8 = 0xff;
 
 const CONNECT: u8 = 0x01;
+const ASSOCIATE: u8 = 0x03;
 
 const IPV4: u8 = 0x01;
 const NAME: u8 = 0x03;
@@ -44,30 +46,63 @@ where
     if let Some(users) = users {
         authenticate(socket, users).await?;
     }
-    let mut head = [0; 4];
+    let mut head = [0; 3];
     socket.read_exact(&mut head).await?;
-    let [version, command, _, address] = head;
+    let [version, command, _] = head;
     if version != VERSION {
         return Err(BadRequest("the request is not SOCKS5"));
     }
-    if command != CONNECT {
-        socket.write_all(&message(COMMAND_NOT_SUPPORTED)).await?;
-        return Err(BadRequest("only CONNECT is supported"));
-    }
-    let host = match address {
-        IPV4 => Ipv4Addr::from_bits(socket.read_u32().await?).to_string(),
-        IPV6 => Ipv6Addr::from_bits(socket.read_u128().await?).to_string(),
-        NAME => match String::from_utf8(read_bytes(socket).await?) {
+    let command = match command {
+        CONNECT => Command::Connect,
+        ASSOCIATE => Command::Associate,
+        _ => {
+            socket.write_all(&message(COMMAND_NOT_SUPPORTED)).await?;
+            return Err(BadRequest("only CONNECT and UDP ASSOCIATE are supported"));
+        }
+    };
+    let Some((host, port)) = read_address(socket).await? else {
+        socket.write_all(&message(ADDRESS_NOT_SUPPORTED)).await?;
+        return Err(BadRequest("the type of the address is unknown"));
+    };
+    Ok(ProxyRequest { command, host, port, rest: Vec::new(), reply })
+}
+
+/// Reads an address and port; `None` for an address of an unknown type.
+pub(super) async fn read_address(
+    reader: &mut (impl AsyncRead + Unpin),
+) -> Result<Option<(String, u16)>, BadRequest> {
+    let host = match reader.read_u8().await? {
+        IPV4 => Ipv4Addr::from_bits(reader.read_u32().await?).to_string(),
+        IPV6 => Ipv6Addr::from_bits(reader.read_u128().await?).to_string(),
+        NAME => match String::from_utf8(read_bytes(reader).await?) {
             Ok(name) => name,
             Err(_) => return Err(BadRequest("the name is not text")),
         },
-        _ => {
-            socket.write_all(&message(ADDRESS_NOT_SUPPORTED)).await?;
-            return Err(BadRequest("the type of the address is unknown"));
-        }
+        _ => return Ok(None),
     };
-    let port = socket.read_u16().await?;
-    Ok(ProxyRequest { host, port, rest: Vec::new(), reply })
+    Ok(Some((host, reader.read_u16().await?)))
+}
+
+/// Returns the reply to UDP ASSOCIATE with the address for the client's datagrams.
+pub(super) fn associated(address: SocketAddr) -> Vec<u8> {
+    let mut reply = vec![VERSION, 0, 0];
+    match address.ip() {
+        IpAddr::V4(ip) => {
+            reply.push(IPV4);
+            reply.extend(ip.octets());
+        }
+        IpAddr::V6(ip) => {
+            reply.push(IPV6);
+            reply.extend(ip.octets());
+        }
+    }
+    reply.extend(address.port().to_be_bytes());
+    reply
+}
+
+/// Returns the reply to UDP ASSOCIATE where there is no address for datagrams.
+pub(super) fn not_associated() -> Vec<u8> {
+    message(COMMAND_NOT_SUPPORTED)
 }
 
 async fn authenticate<S>(socket: &mut S, users: &Users) -> Result<(), BadRequest>
@@ -136,12 +171,21 @@ mod tests {
         ] {
             let sent = [&[1, 0, 5, 1, 0][..], address, &[1, 187]].concat();
             let (result, answers) = read(&sent, None).await;
+            assert_eq!(result.as_ref().unwrap().command, Command::Connect);
             assert_eq!(target(result), (host.to_owned(), 443));
             assert_eq!(answers, [5, 0]);
             for length in 0..sent.len() {
                 assert!(read(&sent[..length], None).await.0.is_err(), "{length}");
             }
         }
+    }
+
+    #[test]
+    fn the_reply_to_an_association_has_its_address() {
+        let reply = |address: &str| associated(address.parse().unwrap());
+        assert_eq!(reply("192.0.2.7:443"), [5, 0, 0, 1, 192, 0, 2, 7, 1, 187]);
+        let long = [&[5, 0, 0, 4][..], &Ipv6Addr::LOCALHOST.octets(), &[1, 187]].concat();
+        assert_eq!(reply("[::1]:443"), long);
     }
 
     #[tokio::test]
@@ -164,7 +208,7 @@ mod tests {
 
     #[tokio::test]
     async fn other_commands_are_refused_in_their_terms() {
-        let (result, answers) = read(&[1, 0, 5, 3, 0, 1, 0, 0, 0, 0, 0, 0], None).await;
+        let (result, answers) = read(&[1, 0, 5, 2, 0, 1, 0, 0, 0, 0, 0, 0], None).await;
         assert!(result.is_err());
         assert_eq!(answers, [5, 0, 5, 7, 0, 1, 0, 0, 0, 0, 0, 0]);
         assert_eq!((reply(Code::DENIED)[1], reply(Code::OK)[1], reply(Code::LIMIT)[1]), (2, 0, 1));

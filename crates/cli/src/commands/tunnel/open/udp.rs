@@ -22,10 +22,10 @@ use crate::commands::tunnel::relay::{Counts, End, Stream};
 use crate::commands::tunnel::socket::describe_bind;
 
 /// Maximum number of senders of one `--udp`; datagrams of further ones are dropped.
-const MAX_SENDERS: usize = 256;
+pub(super) const MAX_SENDERS: usize = 256;
 
 /// Number of datagrams of one sender that wait for the tunnel; further ones are dropped.
-const QUEUE: usize = 64;
+pub(super) const QUEUE: usize = 64;
 
 /// A socket of `--udp`.
 pub(super) struct UdpForward {
@@ -109,24 +109,54 @@ impl UdpForward {
         datagrams: mpsc::Receiver<Vec<u8>>,
         link: Link,
     ) -> impl Future<Output = SocketAddr> + use<> {
-        let (socket, request) = (Arc::clone(&self.socket), self.request.clone());
-        let (target, idle_timeout) = (self.target.to_string(), self.idle_timeout);
+        let receiver = Receiver { socket: Arc::clone(&self.socket), peer, header: Vec::new() };
+        let (request, idle_timeout) = (self.request.clone(), self.idle_timeout);
         async move {
-            match link.open(&request).await {
-                Ok(stream) => {
-                    let end = relay(&socket, peer, datagrams, stream, idle_timeout).await;
-                    report(&target, &end);
-                }
-                Err(error) => warn!("{target}: {error}"),
-            }
+            serve_flow(&receiver, &request, datagrams, &link, idle_timeout).await;
             peer
         }
     }
 }
 
+/// The program that has the answers of a target.
+pub(super) struct Receiver {
+    pub(super) socket: Arc<UdpSocket>,
+    pub(super) peer: SocketAddr,
+    /// The begin of each datagram to it.
+    pub(super) header: Vec<u8>,
+}
+
+impl Receiver {
+    async fn send(&self, datagram: &[u8]) {
+        // UDP is lossy.
+        let _ = if self.header.is_empty() {
+            self.socket.send_to(datagram, self.peer).await
+        } else {
+            self.socket.send_to(&[&self.header, datagram].concat(), self.peer).await
+        };
+    }
+}
+
+/// Exchanges the datagrams of one sender with one target until the end.
+pub(super) async fn serve_flow(
+    receiver: &Receiver,
+    request: &Request,
+    datagrams: mpsc::Receiver<Vec<u8>>,
+    link: &Link,
+    idle_timeout: Duration,
+) {
+    let target = request.target();
+    match link.open(request).await {
+        Ok(stream) => {
+            let end = relay(receiver, datagrams, stream, idle_timeout).await;
+            report(&target, &end);
+        }
+        Err(error) => warn!("{target}: {error}"),
+    }
+}
+
 async fn relay(
-    socket: &UdpSocket,
-    peer: SocketAddr,
+    receiver: &Receiver,
     mut queue: mpsc::Receiver<Vec<u8>>,
     stream: Stream,
     idle_timeout: Duration,
@@ -138,8 +168,7 @@ async fn relay(
         answer.map_err(End::Refused)?;
         let mut datagram = Vec::new();
         while datagrams::read(&mut recv, &mut datagram).await.map_err(End::Session)? {
-            // UDP is lossy.
-            let _ = socket.send_to(&datagram, peer).await;
+            receiver.send(&datagram).await;
             counts.add_received(datagram.len());
         }
         Ok(())
