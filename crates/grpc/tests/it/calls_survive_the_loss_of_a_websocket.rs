@@ -35,7 +35,7 @@ async fn serve() -> (String, watch::Sender<u32>) {
         let (sessions, mut epoch) = (sessions.clone(), cuts.subscribe());
         async move {
             tokio::select! {
-                served = sessions.serve(ws, "anyone") => served,
+                ended = sessions.serve(ws, "anyone") => ended,
                 // The WebSocket is dropped, and the session goes on.
                 _ = epoch.changed() => Ok(()),
             }
