@@ -76,9 +76,8 @@ impl Replacement {
         if !is_watched {
             command.env_remove(handover::WATCHDOG_USEC);
         }
-        let process = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", program.display()))?;
+        let process =
+            command.spawn().with_context(|| format!("cannot start {}", program.display()))?;
         let id = process.id().context("the new process has ended")?;
         let mut starting = Starting { process, serves: false };
         tokio::select! {

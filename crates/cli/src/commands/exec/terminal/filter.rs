@@ -295,7 +295,8 @@ mod tests {
             assert_eq!(nothing_allowed(&format!("a{output}b")), "ab", "{output:?}");
         }
         // Terminals ignore or execute controls within a sequence, and skip what is no UTF-8.
-        for byte in (0..=u8::MAX).filter(|byte| !matches!(byte, BEL | CAN | SUB | ESC | b' '..DEL)) {
+        for byte in (0..=u8::MAX).filter(|byte| !matches!(*byte, BEL | CAN | SUB | ESC | b' '..DEL))
+        {
             for sequence in [b"\x1b]0;title\x07", b"\x1b]52;c;eA\x07"] {
                 for at in 1..4 {
                     let output = [&sequence[..at], &[byte], &sequence[at..]].concat();
