@@ -4,6 +4,7 @@
 //!
 //! Prints on one line the URLs of the service, of the same service through a relay, and of a
 //! control WebSocket, the URL of the service with TLS inside, and its certificate in hexadecimal.
+//! The service accepts sessions that outlive their WebSocket too.
 //! The control WebSocket accepts `die`, which ends all connections of the relay and refuses new
 //! ones, and `live`, which allows them again; both are echoed when done.
 
@@ -11,8 +12,10 @@ use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
 
+use sockeye::resume::{self, SUBPROTOCOL};
 use sockeye::upgrade::{HostPolicy, Options, OriginPolicy};
 use sockeye::{Server, WebSocket};
+use sockeye_grpc::Incoming;
 use sockeye_grpc_testing::service::services;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -23,10 +26,22 @@ use tonic::transport::{Identity, ServerTlsConfig};
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The pages of the tests come from the test runner's own server.
     let options = Options::new().allow_hosts(HostPolicy::loopback()).origins(OriginPolicy::any());
-    let websockets = Server::bind("127.0.0.1:0").await?.options(options.clone());
+    let with_sessions = options.clone().subprotocols([SUBPROTOCOL]);
+    let websockets = Server::bind("127.0.0.1:0").await?.options(with_sessions);
     let address = websockets.local_addr()?;
     let (incoming, accept) = sockeye_grpc::incoming();
-    tokio::spawn(websockets.serve(move |ws| accept.deliver(ws)));
+    let (streams, sessions) = resume::listener();
+    tokio::spawn(websockets.serve(move |ws| {
+        let (accept, sessions) = (accept.clone(), sessions.clone());
+        async move {
+            if ws.subprotocol() == Some(SUBPROTOCOL) {
+                // A failed WebSocket is what the tests are about.
+                let _ = sessions.serve(ws, "anyone").await;
+            } else {
+                accept.deliver(ws).await;
+            }
+        }
+    }));
 
     let (lives, _) = watch::channel(true);
     let relay = TcpListener::bind("127.0.0.1:0").await?;
@@ -52,6 +67,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!();
     let (greeter, test_service) = services();
     let routes = Routes::new(greeter).add_service(test_service);
+    tokio::spawn(sockeye_grpc::serve(Incoming::from(streams), routes.clone()).into_future());
     tokio::spawn(sockeye_grpc::serve(incoming, routes).into_future());
     let (greeter, test_service) = services();
     tls.add_service(greeter).add_service(test_service).serve_with_incoming(inner).await?;

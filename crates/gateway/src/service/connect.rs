@@ -123,9 +123,10 @@ impl Inner {
             });
             check_version(version)?;
             let compression = Compression::named(query.compression.as_deref().map(str::as_bytes))?;
+            // Nothing is decompressed for clients that may not call.
+            let prepared = self.prepare_connect(method, &head).await?;
             let limit = self.settings.max_message_length;
             let message = compression.decompress(query.message, limit)?;
-            let prepared = self.prepare_connect(method, &head).await?;
             let message = self.connect_writer(method, codec).write(&message)?;
             let budget = &self.settings.budget;
             let request = ChargedBody::once(message, HeldBytes::of_request(budget), budget)?;

@@ -64,7 +64,7 @@ pub use url::{UpstreamUrl, UpstreamUrlError};
 /// server refused the stream), or the method is [idempotent](CallOptions::is_idempotent) and the
 /// status is `unavailable`. There are at most three attempts, 64 KiB of the request are kept for
 /// them, and [`UpstreamConfig::retry_percent`] limits the retries of all calls. A server's
-/// `grpc-retry-pushback-ms` is obeyed.
+/// `grpc-retry-pushback-ms` is obeyed, up to 30 s.
 ///
 /// # Cancellation
 /// Dropping the future of a call or its response body resets the stream at once.

@@ -18,6 +18,10 @@ const DELAY: Backoff =
 /// proposal A6.
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 
+/// Maximum delay that a server can ask for; a call that would wait longer is not sent again. Chosen:
+/// a call that waits holds its place among those of the gateway.
+const MAX_PUSHBACK: Duration = Duration::from_secs(30);
+
 /// Cost of a retry in the unit of the budget: a call pays in one for each percent.
 const COST: i64 = 100;
 
@@ -87,7 +91,8 @@ pub(super) fn delay(
         Some(value) => {
             // Anything but a number of milliseconds asks for no retry.
             let millis = value.to_str().ok()?.parse::<u32>().ok()?;
-            Some(Duration::from_millis(millis.into()))
+            let pushback = Duration::from_millis(millis.into());
+            (pushback <= MAX_PUSHBACK).then_some(pushback)
         }
         // MAX_ATTEMPTS fits.
         None => Some(DELAY.delay(u32::try_from(attempts).unwrap_or(u32::MAX) - 1, random)),
@@ -144,6 +149,7 @@ mod tests {
         };
         assert_eq!(pushed("70"), Some(Duration::from_millis(70)));
         assert_eq!(pushed("-1"), None);
+        assert_eq!(pushed("4294967295"), None);
         assert_eq!(pushed("soon"), None);
     }
 }

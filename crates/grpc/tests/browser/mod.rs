@@ -4,17 +4,23 @@
 //! `tunnel_peer` of sockeye-gateway. Their addresses are given at compile time: see `ci/web.sh`.
 
 use std::future::poll_fn;
+use std::io;
 #[cfg(feature = "tls")]
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::future::join;
+use futures_util::stream;
 use js_sys::{Date, Function, Promise, Reflect};
+use sockeye::reconnect::Reconnecting;
+use sockeye::resume::{ResumableStream, SUBPROTOCOL};
 use sockeye::{Client, WebSocket};
 use sockeye_grpc::{Backoff, Channel, Endpoint};
 use sockeye_grpc_testing::proto::greeter_client::GreeterClient;
 use sockeye_grpc_testing::proto::test_service_client::TestServiceClient;
 use sockeye_grpc_testing::proto::{Empty, HelloRequest};
+use tokio::sync::mpsc;
 #[cfg(feature = "tls")]
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider};
 use tonic::Code;
@@ -93,6 +99,55 @@ async fn a_server_that_dies_and_returns_is_connected_again() {
 
     send_command(&mut control, "live").await;
     assert_eq!(hello(&channel).await.expect("a reply"), "Hello Ada!");
+}
+
+/// Returns an endpoint whose connections outlive their WebSocket.
+fn resumable(url: &'static str) -> Endpoint {
+    Endpoint::with_connector(move || async move {
+        let backoff = Backoff::new().base(Duration::from_millis(10));
+        let backoff = backoff.cap(Duration::from_millis(50)).max_attempts(Some(1000));
+        let client = Client::new(url).subprotocols([SUBPROTOCOL]);
+        let stream = ResumableStream::connect(Reconnecting::new(client).backoff(backoff)).await;
+        stream.map_err(io::Error::from)
+    })
+}
+
+#[wasm_bindgen_test]
+async fn calls_survive_the_loss_of_a_resumable_websocket() {
+    let mut control = sockeye::connect(peer(2)).await.expect("a connection");
+    let channel = resumable(peer(1)).connect().await.expect("a connection");
+    let (names, mut requests) = mpsc::unbounded_channel();
+    let requests = stream::poll_fn(move |cx| requests.poll_recv(cx));
+    let chat = GreeterClient::new(channel.clone()).chat(requests).await.expect("a stream");
+    let mut replies = chat.into_inner();
+    for round in 0..5 {
+        let name = format!("Ada {round}");
+        names.send(HelloRequest { name: name.clone() }).expect("an open call");
+        let reply = replies.message().await.expect("a reply").expect("no end");
+        assert_eq!(reply.message, format!("Hello {name}!"));
+
+        send_command(&mut control, "die").await;
+        // Both calls wait for a WebSocket.
+        names.send(HelloRequest { name: "Grace".into() }).expect("an open call");
+        let hello = hello(&channel);
+        let reply = async {
+            send_command(&mut control, "live").await;
+            replies.message().await.expect("a reply").expect("no end").message
+        };
+        let (hello, reply) = join(hello, reply).await;
+        assert_eq!(hello.expect("a reply"), "Hello Ada!");
+        assert_eq!(reply, "Hello Grace!");
+    }
+    drop(names);
+    assert!(replies.message().await.expect("an end").is_none());
+}
+
+#[wasm_bindgen_test]
+async fn all_kinds_of_calls_pass_through_a_resumable_stream() {
+    let channel = resumable(peer(0)).connect().await.expect("a connection");
+    sockeye_grpc_testing::scenarios::calls::all_four_kinds_are_answered(&channel).await;
+    sockeye_grpc_testing::scenarios::load::sixty_four_calls_run_at_once(&channel).await;
+    sockeye_grpc_testing::scenarios::load::a_long_message_is_carried_both_ways(&channel).await;
 }
 
 #[cfg(feature = "tls")]

@@ -15,6 +15,8 @@ pub(crate) struct Deliveries {
     missing: BTreeSet<u64>,
     /// Number of distinct messages that arrived.
     pub(crate) received: u64,
+    /// Number of those that count.
+    pub(crate) counted: u64,
 }
 
 /// The kind of a delivery.

@@ -45,6 +45,12 @@ impl Schedule {
         u64::try_from((u128::from(self.end) * rate).div_ceil(1_000_000_000)).unwrap_or(u64::MAX)
     }
 
+    /// Returns the number of messages that count; 0 in a closed loop.
+    pub(super) fn counted_messages(&self) -> u64 {
+        let warm_up = Self { end: self.warm_up, ..*self };
+        self.messages() - warm_up.messages()
+    }
+
     /// Returns whether a message that was due at `due` counts.
     pub(super) fn is_counted(&self, due: u64) -> bool {
         (self.warm_up..self.end).contains(&due)
@@ -67,6 +73,7 @@ mod tests {
         let counted = Schedule::new(Some(1000), Duration::from_secs(1), Duration::from_secs(2));
         let due = (0..).map_while(|number| counted.due(number));
         assert_eq!(due.filter(|due| counted.is_counted(*due)).count(), 2000);
+        assert_eq!(counted.counted_messages(), 2000);
     }
 
     #[test]

@@ -303,6 +303,7 @@ impl<'a> Worker<'a> {
             }
             let now = task.now();
             let response = now.saturating_sub(stamp.due);
+            deliveries.counted += 1;
             counts.answered += 1;
             counts.answered_in_time += u64::from(now < task.schedule.end());
             counts.timed_out += u64::from(response > task.timeout);
@@ -382,9 +383,9 @@ impl<'a> Worker<'a> {
             self.counts.response.record(Duration::from_nanos(now - due), 1);
         }
         if self.task.is_fan_out {
-            let missing = self.deliveries.iter().map(|one| schedule.messages() - one.received);
-            let missing: u64 = missing.sum();
-            self.counts.lost += missing;
+            let expected = schedule.counted_messages();
+            let lost: u64 = self.deliveries.iter().map(|one| expected - one.counted).sum();
+            self.counts.lost += lost;
         }
         self.hand_over();
     }
