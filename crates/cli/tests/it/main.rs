@@ -81,6 +81,7 @@ mod traces_and_metrics_are_exported;
 mod trusted_proxies_report_the_client;
 mod tunnel_denies;
 mod tunnel_forwards;
+mod tunnel_frees_connections;
 mod tunnel_listens_again;
 mod tunnel_proxies;
 mod tunnel_reload;

@@ -207,6 +207,16 @@ impl RecvHalf {
         Ok(Received::Data(data))
     }
 
+    /// Returns whether all data has arrived, or the program has stopped the stream; as an error, the
+    /// code with which the peer has abandoned the stream.
+    pub(super) fn is_received(&self) -> Result<bool, u64> {
+        match self.end {
+            End::Open => Ok(self.stop != Stop::No),
+            End::Finished => Ok(true),
+            End::Reset { code } => Err(code),
+        }
+    }
+
     /// Reads no more. Returns whether a `STOP_SENDING` frame is owed, and the length of the data
     /// that was unread.
     pub(super) fn stop(&mut self, code: u64) -> (bool, usize) {

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use sockeye_proto::mux::{ReceiveError, Received, StreamId};
 use tokio::io::{AsyncRead, ReadBuf};
 
-use super::ReadError;
 use super::session::Handle;
+use super::{ReadError, SessionError};
 
 /// The receiving half of a stream.
 ///
@@ -50,6 +50,33 @@ impl RecvStream {
     /// Dropping the future loses nothing.
     pub async fn read_chunk(&mut self, max: usize) -> Result<Option<Bytes>, ReadError> {
         poll_fn(|cx| self.poll_chunk(cx, max)).await
+    }
+
+    /// Waits until the peer has reset the stream, and returns its code; `None` when all data has
+    /// arrived or the stream is stopped, so that no reset can follow. A program that cannot read,
+    /// as its own receiver takes no more, learns of the end of the stream by it.
+    ///
+    /// # Errors
+    /// The end of the session, unless all data had arrived.
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    pub async fn received_reset(&mut self) -> Result<Option<u64>, SessionError> {
+        let id = self.id;
+        poll_fn(|cx| {
+            self.handle.shared.call(|state| match state.mux.is_received(id) {
+                Err(code) => Poll::Ready(Ok(Some(code))),
+                Ok(true) => Poll::Ready(Ok(None)),
+                Ok(false) => {
+                    if let Some(error) = state.error() {
+                        return Poll::Ready(Err(error));
+                    }
+                    state.set_reader(id, cx);
+                    Poll::Pending
+                }
+            })
+        })
+        .await
     }
 
     /// Reads no more: the peer's writes fail with the code, an application's of at most 2^62 - 1.

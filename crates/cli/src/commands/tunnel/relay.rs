@@ -8,18 +8,24 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use sockeye::mux::{ReadError, RecvStream, SendStream, WriteError};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use sockeye::mux::{ReadError, RecvStream, SendStream, Session, SessionError, WriteError};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::Notify;
 
 use super::protocol::{self, Answer, AnswerError};
-use super::socket::Socket;
+use super::socket::{Reader, Socket, Writer};
 
 /// Length of the buffer of a stream, in bytes. Chosen: that of the receive buffer of WebSockets.
 const BUFFER: usize = 64 * 1024;
 
+/// Time in which a socket takes more of a stream that has arrived as a whole, once its session has
+/// ended; afterwards the connection is reset. Chosen: the timeout of writes to a WebSocket.
+const LINGER: Duration = Duration::from_secs(30);
+
 /// Both directions of a stream of the tunnel.
 #[derive(Debug)]
 pub(super) struct Stream {
+    pub(super) session: Session,
     pub(super) send: SendStream,
     pub(super) recv: RecvStream,
 }
@@ -112,23 +118,33 @@ pub(super) async fn relay_after_answer(
 }
 
 async fn join(
-    socket: Box<dyn Socket>,
+    mut socket: Box<dyn Socket>,
     stream: Stream,
     awaits_answer: bool,
     counts: &Counts,
     idle_timeout: Option<Duration>,
 ) -> End {
-    let Stream { mut send, mut recv } = stream;
-    let (mut reader, mut writer) = tokio::io::split(socket);
+    let Stream { session, mut send, mut recv } = stream;
     let mut is_finished = false;
     let ended = {
-        let outgoing = copy_out(&mut reader, &mut send, counts, &mut is_finished);
+        let (mut reader, mut writer) = socket.halves();
+        let incoming_ended = Notify::new();
+        let outgoing = async {
+            let end = copy_out(&mut *reader, &mut send, counts, &mut is_finished).await?;
+            tokio::select! {
+                biased;
+                () = incoming_ended.notified() => Ok(end),
+                error = reader.failure() => Err(End::Socket(error)),
+            }
+        };
         let incoming = async {
             if awaits_answer {
                 let answer = Answer::read(&mut recv).await.and_then(Answer::into_result);
                 answer.map_err(End::Refused)?;
             }
-            copy_in(&mut recv, &mut writer, counts).await
+            copy_in(&mut recv, &mut *writer, &session, counts).await?;
+            incoming_ended.notify_one();
+            Ok(())
         };
         let both = async { tokio::try_join!(outgoing, incoming) };
         tokio::select! {
@@ -150,7 +166,7 @@ async fn join(
         send.reset(code);
     }
     recv.stop(code);
-    reader.unsplit(writer).abort();
+    socket.abort();
     end
 }
 
@@ -161,15 +177,25 @@ enum Outgoing {
     Stopped,
 }
 
+/// Copies to the tunnel. While one of the two is silent or takes nothing, the end of the other is
+/// noticed.
 async fn copy_out(
-    reader: &mut (impl AsyncRead + Unpin),
+    reader: &mut (dyn Reader + '_),
     send: &mut SendStream,
     counts: &Counts,
     is_finished: &mut bool,
 ) -> Result<Outgoing, End> {
     let mut buffer = vec![0; BUFFER];
     loop {
-        let length = reader.read(&mut buffer).await.map_err(End::Socket)?;
+        let read = tokio::select! {
+            biased;
+            read = reader.read(&mut buffer) => read,
+            stopped = send.stopped() => return match stopped {
+                Ok(_) => Ok(Outgoing::Stopped),
+                Err(error) => Err(End::of_session(error)),
+            },
+        };
+        let length = read.map_err(End::Socket)?;
         if length == 0 {
             *is_finished = true;
             return match send.finish() {
@@ -177,7 +203,12 @@ async fn copy_out(
                 Err(error) => end_of_write(error.into()),
             };
         }
-        if let Err(error) = send.write_all(&buffer[..length]).await {
+        let written = tokio::select! {
+            biased;
+            written = send.write_all(&buffer[..length]) => written,
+            error = async { reader.failure().await } => return Err(End::Socket(error)),
+        };
+        if let Err(error) = written {
             return end_of_write(error);
         }
         counts.add_sent(length);
@@ -192,9 +223,11 @@ fn end_of_write(error: io::Error) -> Result<Outgoing, End> {
     }
 }
 
+/// Copies from the tunnel. While the socket takes nothing, the end of the stream is noticed.
 async fn copy_in(
     recv: &mut RecvStream,
-    writer: &mut (impl AsyncWrite + Unpin),
+    writer: &mut (dyn Writer + '_),
+    session: &Session,
     counts: &Counts,
 ) -> Result<(), End> {
     loop {
@@ -204,9 +237,30 @@ async fn copy_in(
             Err(ReadError::Reset(_)) => return Err(End::Reset),
             Err(error) => return Err(End::Session(error.into())),
         };
-        writer.write_all(&chunk).await.map_err(End::Socket)?;
-        writer.flush().await.map_err(End::Socket)?;
+        let written = async {
+            writer.write_all(&chunk).await?;
+            writer.flush().await
+        };
+        tokio::select! {
+            biased;
+            written = written => written.map_err(End::Socket)?,
+            end = abandoned(recv, session) => return Err(end),
+        }
         counts.add_received(chunk.len());
+    }
+}
+
+/// Waits until data of a stream is of no use to its socket.
+async fn abandoned(recv: &mut RecvStream, session: &Session) -> End {
+    match recv.received_reset().await {
+        Ok(Some(_)) => End::Reset,
+        // The socket has the whole of the data still, if it goes on to take it.
+        Ok(None) => {
+            let error = session.closed().await;
+            tokio::time::sleep(LINGER).await;
+            End::of_session(error)
+        }
+        Err(error) => End::of_session(error),
     }
 }
 
@@ -217,6 +271,10 @@ fn ignore_not_connected(error: io::Error) -> Result<(), End> {
 }
 
 impl End {
+    fn of_session(error: SessionError) -> Self {
+        Self::Session(io::Error::other(error))
+    }
+
     /// Returns the name for logs.
     pub(super) fn name(&self) -> &'static str {
         match self {

@@ -3,12 +3,16 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncWrite, Interest};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream, tcp, unix};
 
 /// A connection that a tunnel carries.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {
+    /// Returns the two directions, which are used at once.
+    fn halves(&mut self) -> (Box<dyn Reader + '_>, Box<dyn Writer + '_>);
+
     /// Ends the connection by a reset where its kind has one, so that the peer does not take the
     /// data so far for the whole.
     fn abort(self: Box<Self>);
@@ -19,7 +23,50 @@ pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {
     }
 }
 
+/// The direction from the peer of a socket.
+pub(super) trait Reader: AsyncRead + Send + Unpin {
+    /// Waits until the connection fails, as by a reset, while nothing is read. Waits forever where
+    /// the kind of the socket does not tell. Cancel safe.
+    fn failure(&mut self) -> Pin<Box<dyn Future<Output = io::Error> + Send + '_>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// The direction to the peer of a socket.
+pub(super) trait Writer: AsyncWrite + Send + Unpin {}
+
+impl<W: AsyncWrite + Send + Unpin> Writer for W {}
+
+impl Reader for tcp::ReadHalf<'_> {
+    fn failure(&mut self) -> Pin<Box<dyn Future<Output = io::Error> + Send + '_>> {
+        Box::pin(async move {
+            let ready = self.ready(Interest::ERROR).await;
+            error_of(ready.and_then(|_| self.as_ref().take_error()))
+        })
+    }
+}
+
+impl Reader for unix::ReadHalf<'_> {
+    fn failure(&mut self) -> Pin<Box<dyn Future<Output = io::Error> + Send + '_>> {
+        Box::pin(async move {
+            let ready = self.ready(Interest::ERROR).await;
+            error_of(ready.and_then(|_| self.as_ref().take_error()))
+        })
+    }
+}
+
+/// Returns the error of a socket that has failed.
+fn error_of(taken: io::Result<Option<io::Error>>) -> io::Error {
+    // A write may have taken the error before.
+    taken.unwrap_or_else(Some).unwrap_or_else(|| io::ErrorKind::ConnectionReset.into())
+}
+
 impl Socket for TcpStream {
+    fn halves(&mut self) -> (Box<dyn Reader + '_>, Box<dyn Writer + '_>) {
+        let (reader, writer) = self.split();
+        (Box::new(reader), Box::new(writer))
+    }
+
     fn abort(self: Box<Self>) {
         // The connection ends in any case.
         let _ = self.set_zero_linger();
@@ -31,6 +78,11 @@ impl Socket for TcpStream {
 }
 
 impl Socket for UnixStream {
+    fn halves(&mut self) -> (Box<dyn Reader + '_>, Box<dyn Writer + '_>) {
+        let (reader, writer) = self.split();
+        (Box::new(reader), Box::new(writer))
+    }
+
     fn abort(self: Box<Self>) {}
 }
 

@@ -129,6 +129,15 @@ impl Multiplexer {
         Ok(received)
     }
 
+    /// Returns whether all data of a stream has arrived, or the program has stopped the stream. What
+    /// has arrived may be unread.
+    ///
+    /// # Errors
+    /// The code with which the peer has abandoned the stream.
+    pub fn is_received(&mut self, id: StreamId) -> Result<bool, u64> {
+        self.streams.recv_half(id).map_or(Ok(true), |half| half.is_received())
+    }
+
     /// Reads no more of a stream. Data that has arrived or will arrive is discarded.
     pub fn stop(&mut self, id: StreamId, code: u64) {
         let Some(half) = self.streams.recv_half(id) else { return };

@@ -60,7 +60,7 @@ impl Link {
 pub(super) async fn open(session: &mux::Session, request: &Request) -> Result<Stream, LinkError> {
     let (mut send, recv) = session.open_bi().await.map_err(LinkError::Session)?;
     send.write_all(&request.encode()).await.map_err(LinkError::Write)?;
-    Ok(Stream { send, recv })
+    Ok(Stream { session: session.clone(), send, recv })
 }
 
 /// Returns the request for a connection to a target.

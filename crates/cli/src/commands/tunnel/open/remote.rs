@@ -80,7 +80,8 @@ impl Remotes {
             tokio::select! {
                 accepted = session.accept_bi() => match accepted {
                     Ok((send, recv)) => {
-                        tasks.spawn(Arc::clone(self).accept(Stream { send, recv }));
+                        let stream = Stream { session: session.clone(), send, recv };
+                        tasks.spawn(Arc::clone(self).accept(stream));
                     }
                     Err(error) => break error,
                 },

@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, Stdin, Stdout};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf, Stdin, Stdout};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::forward::Address;
@@ -12,7 +12,7 @@ use super::keeper::Keeper;
 use super::link;
 use crate::client::{Failure, FailureKind};
 use crate::commands::tunnel::relay::{self, Counts, End};
-use crate::commands::tunnel::socket::Socket;
+use crate::commands::tunnel::socket::{Reader, Socket, Writer};
 use crate::host::shutdown::TerminationSignals;
 
 /// Runs until the target has ended its direction, or the connection fails.
@@ -63,7 +63,14 @@ impl Stdio {
     }
 }
 
+impl Reader for ReadHalf<&mut Stdio> {}
+
 impl Socket for Stdio {
+    fn halves(&mut self) -> (Box<dyn Reader + '_>, Box<dyn Writer + '_>) {
+        let (reader, writer) = tokio::io::split(self);
+        (Box::new(reader), Box::new(writer))
+    }
+
     fn abort(self: Box<Self>) {}
 }
 

@@ -161,7 +161,7 @@ async fn relay(
     stream: Stream,
     idle_timeout: Duration,
 ) -> End {
-    let Stream { mut send, mut recv } = stream;
+    let Stream { mut send, mut recv, .. } = stream;
     let counts = Counts::default();
     let from_server = async {
         let answer = Answer::read(&mut recv).await.and_then(Answer::into_result);

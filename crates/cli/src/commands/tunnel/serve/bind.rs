@@ -109,9 +109,10 @@ impl Accepted {
         let opened = async {
             let request = Request::new(Kind::Accepted, tag, &host, port);
             let request = request.map_err(|_| ErrorKind::InvalidInput)?;
-            let (mut send, recv) = client.session.open_bi().await.map_err(io::Error::other)?;
+            let session = client.session.clone();
+            let (mut send, recv) = session.open_bi().await.map_err(io::Error::other)?;
             send.write_all(&request.encode()).await?;
-            Ok(Stream { send, recv })
+            Ok(Stream { session, send, recv })
         };
         let end = match opened.await {
             Ok(stream) => {

@@ -36,7 +36,8 @@ async fn serve(stream: ResumableStream, mut service: watch::Receiver<Arc<Service
         tokio::select! {
             accepted = session.accept_bi() => match accepted {
                 Ok((send, recv)) => {
-                    streams.spawn(stream::serve(Arc::clone(&client), Stream { send, recv }));
+                    let stream = Stream { session: session.clone(), send, recv };
+                    streams.spawn(stream::serve(Arc::clone(&client), stream));
                 }
                 Err(error) => break error,
             },

@@ -52,7 +52,7 @@ async fn connect(addresses: &[SocketAddr]) -> io::Result<(UdpSocket, SocketAddr)
 }
 
 async fn relay(socket: &UdpSocket, stream: Stream, counts: &Counts, idle_timeout: Duration) -> End {
-    let Stream { mut send, mut recv } = stream;
+    let Stream { mut send, mut recv, .. } = stream;
     let end = tokio::select! {
         ended = to_target(&mut recv, socket, counts) => match ended {
             Ok(()) => End::Finished,
