@@ -86,5 +86,6 @@ mod tunnel_listens_again;
 mod tunnel_proxies;
 mod tunnel_reload;
 mod tunnel_survives_cuts;
+mod tunnel_writes_its_access_log;
 mod unread_responses_end_the_connection;
 mod wrong_requests_name_the_right_path;

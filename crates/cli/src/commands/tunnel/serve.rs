@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use sockeye::{MemoryBudget, Shutdown, resume};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
@@ -103,14 +105,25 @@ async fn serve(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()> {
         }
         lifetime.let_connections_end(&server, &arguments.current().hosting).await;
     };
+    let mut clients = JoinSet::new();
     tokio::select! {
         () = serving => {}
-        () = session::accept_all(new_sessions, &service_receiver) => {}
+        () = session::accept_all(new_sessions, &service_receiver, &mut clients) => {}
     }
     info!("shutting down: closing all connections; a second signal exits immediately");
-    let shutdown = Shutdown::restart().timeout(arguments.current().hosting.shutdown_timeout);
+    let shutdown_timeout = arguments.current().hosting.shutdown_timeout;
+    let ending = async {
+        let drained = server.drain.finish(Shutdown::restart().timeout(shutdown_timeout)).await;
+        // The sessions end with the sender of their settings, and write the lines of their streams.
+        drop(reloader);
+        let ended = async { while clients.join_next().await.is_some() {} };
+        if timeout(shutdown_timeout, ended).await.is_err() {
+            warn!("some connections are still open, and have no line in the access log");
+        }
+        info!("shut down; WebSockets: {drained}");
+    };
     tokio::select! {
-        drained = server.drain.finish(shutdown) => info!("shut down; WebSockets: {drained}"),
+        () = ending => {}
         () = lifetime.signals.next() => {
             warn!("exiting immediately: some connections are still open");
             std::process::exit(lifetime.signals.exit_status());

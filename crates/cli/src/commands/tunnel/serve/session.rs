@@ -1,7 +1,6 @@
 //! The sessions of clients, each with its streams.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use sockeye::mux;
 use sockeye::resume::{Listener, ResumableStream};
@@ -12,15 +11,26 @@ use tracing::debug;
 use super::client::Client;
 use super::service::Service;
 use super::stream;
-use crate::commands::tunnel::protocol::TOKEN_REMOVED;
+use crate::commands::tunnel::protocol::{GOING_AWAY, TOKEN_REMOVED};
 use crate::commands::tunnel::relay::Stream;
 
-/// Serves the sessions of all clients for as long as the future is polled.
-pub(super) async fn accept_all(mut listener: Listener, service: &watch::Receiver<Arc<Service>>) {
-    let numbers = AtomicU64::new(1);
-    while let Some(stream) = listener.accept().await {
-        let number = numbers.fetch_add(1, Ordering::Relaxed);
-        tokio::spawn(serve(stream, service.clone(), number));
+/// Accepts the sessions of all clients for as long as the future is polled, and serves them as tasks
+/// of `clients`, which end after the sender of `service` is dropped.
+pub(super) async fn accept_all(
+    mut listener: Listener,
+    service: &watch::Receiver<Arc<Service>>,
+    clients: &mut JoinSet<()>,
+) {
+    let mut number = 0;
+    loop {
+        tokio::select! {
+            stream = listener.accept() => {
+                let Some(stream) = stream else { return };
+                number += 1;
+                clients.spawn(serve(stream, service.clone(), number));
+            }
+            Some(_) = clients.join_next() => {}
+        }
     }
 }
 
@@ -42,8 +52,11 @@ async fn serve(stream: ResumableStream, mut service: watch::Receiver<Arc<Service
                 Err(error) => break error,
             },
             Some(_) = streams.join_next() => {}
-            // An error means that the server ends, and the session with it.
-            Ok(()) = service.changed() => {
+            changed = service.changed() => {
+                if changed.is_err() {
+                    session.close(GOING_AWAY, "the server ends");
+                    break session.closed().await;
+                }
                 if !service.borrow_and_update().access.is_admitted(&client.identity) {
                     session.close(TOKEN_REMOVED, "the server admits the token no longer");
                 }
