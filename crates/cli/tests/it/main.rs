@@ -83,6 +83,7 @@ mod tunnel_denies;
 mod tunnel_forwards;
 mod tunnel_frees_connections;
 mod tunnel_listens_again;
+mod tunnel_open_is_interrupted;
 mod tunnel_proxies;
 mod tunnel_reload;
 mod tunnel_survives_cuts;

@@ -54,11 +54,22 @@ async fn open(options: &Open) -> Result<(), Failure> {
     let mut signals =
         TerminationSignals::listen().map_err(|error| Failure::other(format!("{error:#}")))?;
     let (link, publisher) = Link::new();
-    let session = tokio::select! {
-        session = keeper.begin() => session?,
-        () = signals.next() => return Err(Failure::interrupted("interrupted")),
+    let begun = async {
+        let session = keeper.begin().await?;
+        let binds = remotes.bind(&session).await?;
+        Ok((session, binds))
     };
-    let binds = remotes.bind(&session).await?;
+    let begun = tokio::select! {
+        begun = begun => begun,
+        () = signals.next() => Err(Failure::interrupted("interrupted")),
+    };
+    let (session, binds) = match begun {
+        Ok(begun) => begun,
+        Err(failure) => {
+            keeper.close().await;
+            return Err(failure);
+        }
+    };
     for line in locals.iter().map(Local::describe).chain(udp.iter().map(UdpForward::describe)) {
         listen::print_line(&line);
     }

@@ -23,6 +23,10 @@ use crate::commands::tunnel::socket::{self, Socket};
 /// Timeout of a connection to a target here.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Timeout of the answer to a request to listen, for which the server waits for nothing but its own
+/// sockets; the session may be without a WebSocket meanwhile.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Delays between attempts to listen again in another session. An address may be taken until the
 /// server forgets the session before.
 const MIN_BIND_DELAY: Duration = Duration::from_secs(1);
@@ -164,10 +168,15 @@ async fn bind(session: &Session, tag: u16, forward: &Forward) -> Result<Bind, St
         Address::Path(path) => Request::new(Kind::BindUnix, tag, path, 0),
     };
     let request = request.map_err(|error| error.to_string())?;
-    let mut stream = link::open(session, &request).await.map_err(|error| error.to_string())?;
-    let answer = Answer::read(&mut stream.recv).await.and_then(Answer::into_result);
-    let name = answer.map_err(|error| error.to_string())?;
-    Ok(Bind { stream, name, target: forward.target.clone() })
+    let answered = async {
+        let mut stream = link::open(session, &request).await.map_err(|error| error.to_string())?;
+        let answer = Answer::read(&mut stream.recv).await.and_then(Answer::into_result);
+        let name = answer.map_err(|error| error.to_string())?;
+        Ok(Bind { stream, name, target: forward.target.clone() })
+    };
+    timeout(ANSWER_TIMEOUT, answered).await.unwrap_or_else(|_| {
+        Err(format!("the server has not answered in time whether it listens on {}", forward.listen))
+    })
 }
 
 async fn connect(target: &Address) -> io::Result<Box<dyn Socket>> {

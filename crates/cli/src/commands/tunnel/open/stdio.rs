@@ -1,7 +1,7 @@
 //! `-W`: joins standard input and output to one connection.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, ReadHalf, Stdin, Stdout};
@@ -24,17 +24,34 @@ pub(super) async fn serve(keeper: &mut Keeper, target: &Address) -> Result<(), F
     // ssh ends its ProxyCommand with this signal.
     let mut hangup =
         signal(SignalKind::hangup()).map_err(|error| cannot_listen(error.to_string()))?;
-    let session = keeper.begin().await?;
-    let stream = link::open(&session, &request).await;
-    let stream = stream.map_err(|error| Failure::new(FailureKind::Lost, error.to_string()))?;
+    let mut interrupted = pin!(async {
+        tokio::select! {
+            () = signals.next() => {}
+            _ = hangup.recv() => {}
+        }
+    });
+    let opened = async {
+        let session = keeper.begin().await?;
+        let opened = link::open(&session, &request).await;
+        opened.map_err(|error| Failure::new(FailureKind::Lost, error.to_string()))
+    };
+    let opened = tokio::select! {
+        opened = opened => opened,
+        () = &mut interrupted => Err(Failure::interrupted("interrupted")),
+    };
+    let stream = match opened {
+        Ok(stream) => stream,
+        Err(failure) => {
+            keeper.close().await;
+            return Err(failure);
+        }
+    };
     let counts = Counts::default();
     let socket = Box::new(Stdio::new());
     let end = tokio::select! {
         end = relay::relay_after_answer(socket, stream, &counts, None) => Some(end),
-        () = signals.next() => None,
-        _ = hangup.recv() => None,
+        () = interrupted => None,
     };
-    drop(session);
     match end {
         Some(End::Finished) => keeper.finish().await,
         _ => keeper.close().await,
