@@ -82,7 +82,8 @@ impl Binds {
     /// # Errors
     /// [`Denied::NoRule`].
     pub(super) fn check_address(&self, host: &str, address: SocketAddr) -> Result<(), Denied> {
-        let (host, ip) = (normalized(host), address.ip());
+        // An IPv4 address in the form of IPv6 is the IPv4 address: so it is for the system.
+        let (host, ip) = (normalized(host), address.ip().to_canonical());
         let mut rules = self.0.iter().filter(|rule| rule.allows_port(address.port()));
         // A network never contains the unspecified address by accident: listening on that is
         // listening on all addresses.
@@ -255,5 +256,12 @@ mod tests {
         assert!(check("*:8080", "0.0.0.0:8080"));
         assert!(check("0.0.0.0:8080", "0.0.0.0:8080"));
         assert!(check("localhost:8080", "127.0.0.1:8080"));
+        assert!(check("[::/0]:8080", "[2001:db8::1]:8080"));
+        for address in ["[::]:8080", "[::ffff:0.0.0.0]:8080", "[::ffff:192.0.2.1]:8080"] {
+            assert!(!check("[::/0]:8080", address), "{address}");
+            assert!(check("*:8080", address), "{address}");
+        }
+        assert!(!check("0.0.0.0/0:8080", "[::ffff:0.0.0.0]:8080"));
+        assert!(check("192.0.2.1:8080", "[::ffff:192.0.2.1]:8080"));
     }
 }

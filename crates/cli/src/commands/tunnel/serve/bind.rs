@@ -171,7 +171,7 @@ impl<'a> Place<'a> {
         // Names are not resolved: an address to listen on is one of the server's own.
         let ip = match host {
             "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
-            _ => host.parse().map_err(|_| deny(Denied::NoRule))?,
+            _ => host.parse::<IpAddr>().map_err(|_| deny(Denied::NoRule))?.to_canonical(),
         };
         let address = SocketAddr::new(ip, request.port);
         binds.check_address(host, address).map_err(deny)?;
