@@ -271,6 +271,19 @@ fn ignore_not_connected(error: io::Error) -> Result<(), End> {
 }
 
 impl End {
+    /// Returns the end that an error of a stream means.
+    pub(super) fn of_stream(error: io::Error) -> Self {
+        let cause = error.get_ref();
+        let read = cause.and_then(|cause| cause.downcast_ref());
+        let written = cause.and_then(|cause| cause.downcast_ref());
+        match (read, written) {
+            (Some(ReadError::Reset(protocol::IDLE)), _)
+            | (_, Some(WriteError::Stopped(protocol::IDLE))) => Self::Idle,
+            (Some(ReadError::Reset(_)), _) | (_, Some(WriteError::Stopped(_))) => Self::Reset,
+            _ => Self::Session(error),
+        }
+    }
+
     fn of_session(error: SessionError) -> Self {
         Self::Session(io::Error::other(error))
     }
@@ -297,5 +310,21 @@ impl fmt::Display for End {
             Self::Idle => f.write_str("the connection was idle for too long"),
             Self::Session(error) => write!(f, "the tunnel has ended: {error}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_other_end_says_why_it_has_reset_a_stream() {
+        let name = |error: io::Error| End::of_stream(error).name();
+        assert_eq!(name(ReadError::Reset(protocol::IDLE).into()), "idle");
+        assert_eq!(name(WriteError::Stopped(protocol::IDLE).into()), "idle");
+        assert_eq!(name(ReadError::Reset(protocol::CONNECTION_RESET).into()), "reset");
+        assert_eq!(name(WriteError::Stopped(0).into()), "reset");
+        assert_eq!(name(ReadError::Session(SessionError::Disconnected).into()), "session-ended");
+        assert_eq!(name(io::ErrorKind::UnexpectedEof.into()), "session-ended");
     }
 }

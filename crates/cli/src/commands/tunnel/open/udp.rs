@@ -167,7 +167,7 @@ async fn relay(
         let answer = Answer::read(&mut recv).await.and_then(Answer::into_result);
         answer.map_err(End::Refused)?;
         let mut datagram = Vec::new();
-        while datagrams::read(&mut recv, &mut datagram).await.map_err(End::Session)? {
+        while datagrams::read(&mut recv, &mut datagram).await.map_err(End::of_stream)? {
             receiver.send(&datagram).await;
             counts.add_received(datagram.len());
         }
@@ -178,7 +178,9 @@ async fn relay(
         end = to_server(&mut queue, &mut send, &counts) => end,
         () = counts.wait_until_idle(Some(idle_timeout)) => End::Idle,
     };
+    // The flow has no end but that of its datagrams.
     send.reset(protocol::IDLE);
+    recv.stop(protocol::IDLE);
     end
 }
 
@@ -189,7 +191,7 @@ async fn to_server(
 ) -> End {
     while let Some(datagram) = queue.recv().await {
         if let Err(error) = datagrams::write(send, &datagram).await {
-            return End::Session(error);
+            return End::of_stream(error);
         }
         counts.add_sent(datagram.len());
     }

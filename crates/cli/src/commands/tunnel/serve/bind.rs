@@ -61,7 +61,7 @@ pub(super) async fn serve(
             // Nothing follows the request: the client stops listening.
             ended = stream.recv.read_chunk(1) => break match ended {
                 Ok(_) => End::Finished,
-                Err(error) => End::Session(error.into()),
+                Err(error) => End::of_stream(error.into()),
             },
             (place, accepted) = accepted => match accepted {
                 Ok((socket, peer)) => {

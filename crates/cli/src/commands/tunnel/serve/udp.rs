@@ -56,14 +56,18 @@ async fn relay(socket: &UdpSocket, stream: Stream, counts: &Counts, idle_timeout
     let end = tokio::select! {
         ended = to_target(&mut recv, socket, counts) => match ended {
             Ok(()) => End::Finished,
-            Err(error) => End::Session(error),
+            Err(error) => End::of_stream(error),
         },
-        error = from_target(socket, &mut send, counts) => End::Session(error),
+        error = from_target(socket, &mut send, counts) => End::of_stream(error),
         () = counts.wait_until_idle(Some(idle_timeout)) => End::Idle,
     };
     match end {
         End::Finished => drop(send.finish()),
-        _ => send.reset(protocol::IDLE),
+        End::Idle => {
+            send.reset(protocol::IDLE);
+            recv.stop(protocol::IDLE);
+        }
+        _ => send.reset(protocol::CONNECTION_RESET),
     }
     end
 }
