@@ -7,15 +7,15 @@ use std::time::Duration;
 use sockeye::mux;
 use tokio::io::AsyncWriteExt as _;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::forward::Address;
 use crate::commands::tunnel::protocol::{Kind, Request, RequestError};
 use crate::commands::tunnel::relay::Stream;
 
-/// Timeout for a session, while the client begins another one. Within a session, streams survive the
-/// loss of its WebSocket.
-const SESSION_TIMEOUT: Duration = Duration::from_secs(30);
+/// Timeout for a session, while the client begins another one, and for a place among its streams.
+/// Within a session, streams survive the loss of its WebSocket.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Opens streams on the current session. Clones share it.
 #[derive(Clone, Debug)]
@@ -34,25 +34,24 @@ impl Link {
     /// follow at once.
     pub(super) async fn open(&self, request: &Request) -> Result<Stream, LinkError> {
         let mut receiver = self.0.clone();
-        let opened = async {
-            loop {
-                let is_open = |session: &Option<mux::Session>| {
-                    session.as_ref().is_some_and(|session| !session.is_closed())
-                };
-                // The lock of the channel is not held while the stream is opened.
-                let session = match receiver.wait_for(is_open).await {
-                    Ok(session) => session.clone(),
-                    Err(_) => None,
-                };
-                let session = session.ok_or(LinkError::NoSession)?;
-                match open(&session, request).await {
-                    // Nothing of a session that has ended was served.
-                    Err(_) if session.is_closed() => {}
-                    opened => return opened,
-                }
+        let deadline = Instant::now() + OPEN_TIMEOUT;
+        loop {
+            let is_open = |session: &Option<mux::Session>| {
+                session.as_ref().is_some_and(|session| !session.is_closed())
+            };
+            // The lock of the channel is not held while the stream is opened.
+            let session = match timeout_at(deadline, receiver.wait_for(is_open)).await {
+                Ok(Ok(session)) => session.clone(),
+                _ => None,
+            };
+            let session = session.ok_or(LinkError::NoSession)?;
+            match timeout_at(deadline, open(&session, request)).await {
+                Err(_) => return Err(LinkError::Full),
+                // Nothing of a session that has ended was served.
+                Ok(Err(_)) if session.is_closed() => {}
+                Ok(opened) => return opened,
             }
-        };
-        timeout(SESSION_TIMEOUT, opened).await.unwrap_or(Err(LinkError::NoSession))
+        }
     }
 }
 
@@ -76,6 +75,8 @@ pub(super) fn request_of(target: &Address) -> Result<Request, RequestError> {
 pub(super) enum LinkError {
     /// No session began in time.
     NoSession,
+    /// The session had no place for another stream in time.
+    Full,
     Session(mux::SessionError),
     Write(io::Error),
 }
@@ -84,6 +85,10 @@ impl fmt::Display for LinkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoSession => f.write_str("there is no connection to the server"),
+            Self::Full => f.write_str(
+                "the server takes no further connection of this client; too many are open there \
+                 (--max-streams)",
+            ),
             Self::Session(error) => write!(f, "the session has ended: {error}"),
             Self::Write(error) => write!(f, "the session has ended: {error}"),
         }
@@ -91,3 +96,24 @@ impl fmt::Display for LinkError {
 }
 
 impl std::error::Error for LinkError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_without_a_place_differs_from_no_session() {
+        let request = Request::new(Kind::Tcp, 0, "a.test", 80).unwrap();
+        let (link, publisher) = Link::new();
+        assert!(matches!(link.open(&request).await, Err(LinkError::NoSession)));
+
+        let (here, there) = tokio::io::duplex(4096);
+        let config = mux::Config::new().idle_timeout(None).keep_alive(None);
+        let _server = mux::Session::server_over(there, config.max_bi_streams(1));
+        publisher.send_replace(Some(mux::Session::client_over(here, config)));
+        let _first = link.open(&request).await.unwrap();
+        let full = link.open(&request).await.unwrap_err();
+        assert!(matches!(full, LinkError::Full), "{full}");
+        assert!(full.to_string().contains("--max-streams"), "{full}");
+    }
+}
