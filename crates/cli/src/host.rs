@@ -33,7 +33,7 @@ pub(crate) mod server;
 pub(crate) mod settings;
 pub(crate) mod shutdown;
 #[cfg(unix)]
-mod socket_file;
+pub(crate) mod socket_file;
 mod streams;
 pub(crate) mod tls;
 pub(crate) mod token;

@@ -38,7 +38,7 @@ impl Listener {
         let socket = match place {
             Place::Address(address) => ListeningSocket::Tcp(listen::bind(address).await?),
             #[cfg(unix)]
-            Place::Path(path) => socket_file::bind(path, hosting.listen_mode)
+            Place::Path(path) => socket_file::bind(path, Some(hosting.listen_mode))
                 .and_then(|(socket, file)| Ok(ListeningSocket::unix(socket, Some(file))?))
                 .with_context(|| format!("cannot listen on {}", hosting.listen))?,
             #[cfg(unix)]

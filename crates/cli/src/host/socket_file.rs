@@ -49,12 +49,12 @@ fn id(path: &Path) -> std::io::Result<(u64, u64)> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
-/// Listens at `path`, with these permissions. Removes the socket of a server that has ended without
+/// Listens at `path`, with these permissions, or those of the process. Removes the socket of a server that has ended without
 /// removing it.
 ///
 /// # Errors
 /// The reason, such as a server that answers at `path`, or a file that is no socket.
-pub(super) fn bind(path: &Path, mode: u32) -> anyhow::Result<(UnixListener, SocketFile)> {
+pub(crate) fn bind(path: &Path, mode: Option<u32>) -> anyhow::Result<(UnixListener, SocketFile)> {
     let listener = match UnixListener::bind(path) {
         Err(error) if error.kind() == ErrorKind::AddrInUse => {
             remove_stale(path)?;
@@ -63,8 +63,10 @@ pub(super) fn bind(path: &Path, mode: u32) -> anyhow::Result<(UnixListener, Sock
         bound => bound?,
     };
     let file = SocketFile::own(path)?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
-        .context("cannot set the permissions")?;
+    if let Some(mode) = mode {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+            .context("cannot set the permissions")?;
+    }
     Ok((listener, file))
 }
 

@@ -4,7 +4,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 
 use crate::program::file;
 use crate::program::tunnel::{Client, dial, echo, exchange, failed_open, serve};
@@ -70,4 +70,29 @@ fn a_program_that_was_killed_and_started_again_has_its_addresses_back() {
     let last = start(with(forwards, &other));
     assert_eq!(exchange(dial(&address), "hello"), "hello");
     drop(last);
+}
+
+#[test]
+fn the_socket_of_an_ended_program_is_replaced_and_that_of_another_one_stays() {
+    let target = echo();
+    let server = serve(&["--allow", &target.to_string()]);
+    let path = std::env::temp_dir().join(format!("sockeye-stale-{}.sock", std::process::id()));
+    let forward = format!("{}:{target}", path.display());
+    // The file of a listener stays when the listener is dropped.
+    drop(UnixListener::bind(&path).unwrap());
+    let client = Client::start(&server.url, 1, &["-L", &forward]);
+    UnixStream::connect(&path).unwrap();
+    let (code, text) = failed_open(&[&server.url, "-L", &forward]);
+    assert_eq!(code, 1, "{text}");
+    std::fs::remove_file(&path).unwrap();
+    let _other = UnixListener::bind(&path).unwrap();
+    client.signal("TERM");
+    client.wait();
+    UnixStream::connect(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+
+    std::fs::write(&path, "a file").unwrap();
+    let (code, text) = failed_open(&[&server.url, "-L", &forward]);
+    assert!(code == 1 && text.contains("another file"), "{text}");
+    std::fs::remove_file(&path).unwrap();
 }

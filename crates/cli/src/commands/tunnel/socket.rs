@@ -8,6 +8,8 @@ use std::pin::Pin;
 use tokio::io::{AsyncRead, AsyncWrite, Interest};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream, tcp, unix};
 
+use crate::host::socket_file::{self, SocketFile};
+
 /// A connection that a tunnel carries.
 pub(super) trait Socket: AsyncRead + AsyncWrite + Send + Unpin {
     /// Returns the two directions, which are used at once.
@@ -93,18 +95,23 @@ pub(super) fn of_tcp(stream: TcpStream) -> Box<dyn Socket> {
     Box::new(stream)
 }
 
-/// A listening socket. That of a path is removed when dropped.
+/// A listening socket. That of a path is removed when dropped, unless another one has its place.
 #[derive(Debug)]
 pub(super) enum SocketListener {
     Tcp(TcpListener),
-    Unix { listener: UnixListener, path: PathBuf },
+    Unix { listener: UnixListener, path: PathBuf, _file: SocketFile },
 }
 
 impl SocketListener {
-    /// Listens on a path, which must not exist.
+    /// Listens on a path, in place of the socket of a program that has ended.
     pub(super) fn bind_unix(path: &Path) -> io::Result<Self> {
-        let listener = UnixListener::bind(path)?;
-        Ok(Self::Unix { listener, path: path.to_owned() })
+        let (listener, file) = socket_file::bind(path, None).map_err(|error| {
+            let in_use = |error| io::Error::new(io::ErrorKind::AddrInUse, format!("{error:#}"));
+            error.downcast().unwrap_or_else(in_use)
+        })?;
+        listener.set_nonblocking(true)?;
+        let listener = UnixListener::from_std(listener)?;
+        Ok(Self::Unix { listener, path: path.to_owned(), _file: file })
     }
 
     /// Returns the next connection and its address, if it has one.
@@ -133,19 +140,12 @@ impl SocketListener {
     }
 }
 
-impl Drop for SocketListener {
-    fn drop(&mut self) {
-        if let Self::Unix { path, .. } = self {
-            // Another program may have removed it.
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
-
 /// Returns the failure of listening in words, with its remedy.
 pub(super) fn describe_bind(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "another program uses it, or the path exists".to_owned(),
+        io::ErrorKind::AddrInUse => {
+            "another program uses it, or the path is that of another file".to_owned()
+        }
         io::ErrorKind::AddrNotAvailable => "the machine has no such address".to_owned(),
         io::ErrorKind::PermissionDenied => {
             "the system does not allow it; ports below 1024 usually need privileges".to_owned()
