@@ -106,6 +106,12 @@ impl SendHalf {
         self.offset
     }
 
+    /// Returns the memory of the data that was not sent, in bytes.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.bytes.capacity()).sum()
+    }
+
     /// Returns the limit for a `STREAM_DATA_BLOCKED` frame, once for each limit.
     pub(super) fn report_blocked(&mut self) -> Option<u64> {
         let is_blocked = self.buffered > 0 && self.offset == self.limit;
@@ -159,13 +165,13 @@ impl SendHalf {
         let mut rest = &data[..length];
         while !rest.is_empty() {
             let chunk = match self.chunks.back_mut() {
-                Some(chunk) if chunk.len() < max_payload => chunk,
+                Some(chunk) if chunk.room(max_payload) > 0 => chunk,
                 _ => {
                     self.chunks.push_back(Chunk::new(rest.len().clamp(MIN_CHUNK, max_payload)));
                     continue;
                 }
             };
-            let (now, later) = rest.split_at(rest.len().min(max_payload - chunk.len()));
+            let (now, later) = rest.split_at(rest.len().min(chunk.room(max_payload)));
             chunk.bytes.extend_from_slice(now);
             rest = later;
         }
@@ -282,6 +288,12 @@ impl Chunk {
 
     fn len(&self) -> usize {
         self.bytes.len() - self.start
+    }
+
+    /// Returns the length of the data that the chunk still takes. Data that was sent counts as
+    /// well: a chunk that is never wholly sent must not grow without end.
+    fn room(&self, max_payload: usize) -> usize {
+        (MAX_STREAM_HEADER + max_payload).saturating_sub(self.bytes.len())
     }
 
     /// Puts the header before the data, without a copy of the data.

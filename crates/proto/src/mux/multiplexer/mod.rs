@@ -223,6 +223,11 @@ impl Multiplexer {
         self.streams.len()
     }
 
+    #[cfg(test)]
+    pub(super) fn send_memory(&mut self, id: StreamId) -> usize {
+        self.streams.send_half(id).map_or(0, |half| half.memory())
+    }
+
     fn encode(&self, frame: &Frame) -> Bytes {
         let mut bytes = Vec::new();
         frame.encode(&mut bytes);

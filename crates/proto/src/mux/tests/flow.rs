@@ -33,6 +33,29 @@ fn a_write_takes_what_fits_the_buffer() {
 }
 
 #[test]
+fn a_window_that_always_leaves_a_byte_does_not_enlarge_the_buffer() {
+    let buffer = 10_000;
+    let config = Config::new().send_buffer(buffer);
+    let mut client = end_with_peer(Role::Client, config, windows(1, u32::MAX));
+    let id = client.open(UNI).unwrap();
+    let (mut written, mut received) = (0, Vec::new());
+    for round in 0..1000 {
+        let taken = client.write(id, &[u8::try_from(round % 256).unwrap(); 20_000]).unwrap();
+        written += taken as u64;
+        let grant = Frame::MaxStreamData { id, limit: written - 1 };
+        client.handle_record(record([grant]), START).unwrap();
+        for frame in frames(&mut client) {
+            let Frame::Stream { offset, data, .. } = frame else { continue };
+            assert_eq!(offset, received.len() as u64);
+            received.extend_from_slice(&data);
+        }
+        assert_eq!(received.len() as u64, written - 1);
+        assert!(client.send_memory(id) < 128 << 10, "{}", client.send_memory(id));
+    }
+    assert!(received.is_sorted_by(|one, two| two.wrapping_sub(*one) <= 1), "in the order written");
+}
+
+#[test]
 fn a_sender_waits_for_the_window_of_the_stream() {
     let mut pair = Pair::new(Config::new(), windows(10, 1000));
     let id = pair.client.open(BI).unwrap();
