@@ -55,6 +55,17 @@ impl Scheduler {
         self.blocked.push_back(id);
     }
 
+    /// Removes a stream that waits for the limit of the session no longer. Returns whether it did.
+    pub(super) fn unblock(&mut self, id: StreamId) -> bool {
+        let index = self.blocked.iter().position(|&other| other == id);
+        index.and_then(|index| self.blocked.remove(index)).is_some()
+    }
+
+    #[cfg(test)]
+    pub(super) fn blocked(&self) -> usize {
+        self.blocked.len()
+    }
+
     /// Removes the streams that wait for the limit of the session.
     pub(super) fn take_blocked(&mut self) -> VecDeque<StreamId> {
         std::mem::take(&mut self.blocked)

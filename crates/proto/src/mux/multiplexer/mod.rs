@@ -224,6 +224,11 @@ impl Multiplexer {
     }
 
     #[cfg(test)]
+    pub(super) fn blocked_streams(&self) -> usize {
+        self.scheduler.blocked()
+    }
+
+    #[cfg(test)]
     pub(super) fn send_memory(&mut self, id: StreamId) -> usize {
         self.streams.send_half(id).map_or(0, |half| half.memory())
     }

@@ -70,6 +70,7 @@ impl Multiplexer {
         let Some(half) = self.streams.send_half(id) else { return };
         if half.reset(code) && self.end.is_none() {
             self.control.push(Control::ResetStream(id));
+            self.unblock(id);
         }
     }
 

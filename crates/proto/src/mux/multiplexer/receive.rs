@@ -80,6 +80,7 @@ impl Multiplexer {
                 let owed = self.sender(id, peer, |half| half.on_stop(code))?;
                 if owed == Some(true) {
                     self.control.push(Control::ResetStream(id));
+                    self.unblock(id);
                     self.push_event(Event::Writable(id));
                 }
             }

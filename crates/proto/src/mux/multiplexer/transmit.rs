@@ -63,6 +63,15 @@ impl Multiplexer {
         }
     }
 
+    /// Removes a stream that was reset from those that wait for the limit of the session: while the
+    /// peer does not raise the limit, streams may come and go without end.
+    pub(super) fn unblock(&mut self, id: StreamId) {
+        let Some(half) = self.streams.send_half(id) else { return };
+        if half.is_queued && self.scheduler.unblock(id) {
+            half.is_queued = false;
+        }
+    }
+
     /// Puts the streams that waited for the limit of the session into the scheduler.
     pub(super) fn schedule_blocked(&mut self) {
         for id in self.scheduler.take_blocked() {

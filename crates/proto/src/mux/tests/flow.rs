@@ -56,6 +56,38 @@ fn a_window_that_always_leaves_a_byte_does_not_enlarge_the_buffer() {
 }
 
 #[test]
+fn streams_that_were_reset_wait_for_no_window() {
+    let mut client = end_with_peer(Role::Client, Config::new(), windows(10, 10));
+    let holder = client.open(UNI).unwrap();
+    client.write(holder, &[0; 10]).unwrap();
+    frames(&mut client);
+    for limit in 300..1300 {
+        let more = Frame::MaxStreams { direction: UNI, limit };
+        client.handle_record(record([more]), START).unwrap();
+        let id = client.open(UNI).unwrap();
+        client.write(id, &[0; 10]).unwrap();
+        frames(&mut client);
+        assert_eq!(client.blocked_streams(), 1);
+        if limit % 2 == 0 {
+            client.release_send(id);
+        } else {
+            let stop = Frame::StopSending { id, code: 1 };
+            client.handle_record(record([stop]), START).unwrap();
+        }
+        let reset = frames(&mut client);
+        assert!(matches!(reset[..], [Frame::ResetStream { .. }]), "{reset:?}");
+        client.release_send(id);
+        assert_eq!((client.blocked_streams(), client.open_streams()), (0, 1));
+    }
+    // Those that were not reset still take their turn.
+    let id = client.open(UNI).unwrap();
+    assert_eq!(client.write(id, &[1; 5]), Ok(5));
+    frames(&mut client);
+    client.handle_record(record([Frame::MaxData(15)]), START).unwrap();
+    assert_eq!(frames(&mut client), [stream(id, 0, &[1; 5], false)]);
+}
+
+#[test]
 fn a_sender_waits_for_the_window_of_the_stream() {
     let mut pair = Pair::new(Config::new(), windows(10, 1000));
     let id = pair.client.open(BI).unwrap();
