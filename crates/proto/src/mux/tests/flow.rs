@@ -40,7 +40,7 @@ fn a_window_that_always_leaves_a_byte_does_not_enlarge_the_buffer() {
     let id = client.open(UNI).unwrap();
     let (mut written, mut received) = (0, Vec::new());
     for round in 0..1000 {
-        let taken = client.write(id, &[u8::try_from(round % 256).unwrap(); 20_000]).unwrap();
+        let taken = client.write(id, &vec![u8::try_from(round % 256).unwrap(); 20_000]).unwrap();
         written += taken as u64;
         let grant = Frame::MaxStreamData { id, limit: written - 1 };
         client.handle_record(record([grant]), START).unwrap();
