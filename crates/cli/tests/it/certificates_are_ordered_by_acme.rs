@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -49,6 +50,13 @@ async fn get(server: &Server, path: &str) -> String {
     answer
 }
 
+/// Returns whether the cache has a certificate under its name, which it gets when it is complete.
+fn is_stored(cache: &Path) -> bool {
+    let names = std::fs::read_dir(cache).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names = names.filter_map(|name| name.into_string().ok());
+    names.any(|name| name.starts_with("certificate-") && !name.contains(".new-"))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_ordered_stored_and_used_again() {
     let folder = folder("acme");
@@ -81,8 +89,11 @@ async fn a_certificate_is_ordered_stored_and_used_again() {
     let check = TlsConnector::from(Arc::new(config)).connect(NAME.try_into().unwrap(), stream);
     assert!(check.await.is_err());
 
-    drop((server, running));
     // The certificate is stored once it is in use.
+    while !is_stored(&cache) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    drop((server, running));
     let mut server = start(&authority, &cache);
     server.wait_for("using the stored certificate for app.example.test");
     assert_eq!(any_issuer::certificate(&server.address).await, certificate);
