@@ -32,6 +32,7 @@ mod replacement;
 pub(crate) mod server;
 pub(crate) mod settings;
 pub(crate) mod shutdown;
+pub(crate) mod slots;
 #[cfg(unix)]
 pub(crate) mod socket_file;
 mod streams;

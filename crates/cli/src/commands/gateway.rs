@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use sockeye::Shutdown;
 use sockeye_gateway::Gateway;
-use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
 use crate::allocator;
@@ -16,8 +15,9 @@ use crate::host::listening_socket::LOCAL;
 use crate::host::reload::ReloadSignal;
 use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
+use crate::host::settings::HostSettings;
 use crate::host::workers::Workers;
-use crate::host::{hosts, listen, metrics, proxies, tls};
+use crate::host::{listen, metrics, proxies};
 use crate::runtime;
 
 use self::access::Access;
@@ -77,11 +77,10 @@ async fn serve(arguments: GatewayArguments, parse_again: ParseAgain) -> anyhow::
     let mut lifetime = Lifetime::begin(&listener)?;
     let reload_signal = ReloadSignal::listen()?;
     let access = Access::new(&arguments, address)?;
-    let tls = tls::server_config(hosting, address)?.map(TlsAcceptor::from).map(Reloadable::new);
-    let has_tls = tls.is_some();
-    let hosts = Reloadable::new(Arc::new(hosts::policy(hosting, address)?));
+    let host = HostSettings::read(hosting, address)?;
+    let has_tls = host.tls.is_some();
     let surroundings = Surroundings {
-        proxies: proxies::trusted(hosting)?,
+        proxies: host.proxies.clone(),
         access_log: arguments.access_log.as_deref().map(AccessLog::open).transpose()?,
         demo: if arguments.demo { Some(Arc::new(Demo::start(hosting).await?)) } else { None },
     };
@@ -90,9 +89,7 @@ async fn serve(arguments: GatewayArguments, parse_again: ParseAgain) -> anyhow::
     let readiness = routes::readiness(&gateway);
     let is_private = Reloadable::new(access.is_private());
     let routes = Routes::new(gateway.clone(), &readiness, metrics, is_private.clone());
-    let proxies = surroundings.proxies.clone();
-    let server =
-        Server::new(hosting, routes, &hosts, proxies, tls).plain_http2().workers(Workers::start()?);
+    let server = Server::new(hosting, routes, host).plain_http2().workers(Workers::start()?);
 
     listener.announce(has_tls);
     if address != LOCAL {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sockeye::Shutdown;
-use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
 use crate::allocator;
@@ -12,10 +11,11 @@ use crate::host::access_log::{self, AccessLog};
 use crate::host::health::Readiness;
 use crate::host::lifetime::{Lifetime, Stop};
 use crate::host::listener::Listener;
+use crate::host::metrics;
 use crate::host::reload::ReloadSignal;
 use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
-use crate::host::{hosts, metrics, proxies, tls};
+use crate::host::settings::HostSettings;
 use crate::runtime;
 
 use self::connection_log::ConnectionLog;
@@ -57,13 +57,11 @@ async fn serve(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()> {
     let address = listener.address()?;
     let mut lifetime = Lifetime::begin(&listener)?;
     let reload_signal = ReloadSignal::listen()?;
-    let tls = tls::server_config(hosting, address)?;
-    let hosts = hosts::policy(hosting, address)?;
-    let proxies = proxies::trusted(hosting)?;
+    let host = HostSettings::read(hosting, address)?;
     let access_log = options.access_log.as_deref().map(AccessLog::open).transpose()?;
     let connection_log = ConnectionLog::new(access_log.clone());
-    let settings =
-        WebSocketSettings::new(&options, hosts.clone(), proxies.clone(), connection_log, None)?;
+    let (hosts, proxies) = ((*host.hosts).clone(), host.proxies.clone());
+    let settings = WebSocketSettings::new(&options, hosts, proxies, connection_log, None)?;
     let settings = Reloadable::new(settings);
     let hub = tokio::select! {
         hub = hub::HubServer::start(&options, bus, address, metrics::are_recorded(hosting)) => hub?,
@@ -72,12 +70,11 @@ async fn serve(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()> {
             return Ok(());
         }
     };
-    listener.announce(tls.is_some());
+    listener.announce(host.tls.is_some());
 
     let readiness = Readiness::new(|| None);
     let router = routes::router(settings.clone(), &hub, metrics, &readiness);
-    let tls = tls.map(TlsAcceptor::from).map(Reloadable::new);
-    let server = Server::new(hosting, router, &Reloadable::new(Arc::new(hosts)), proxies, tls);
+    let server = Server::new(hosting, router, host);
     let arguments = Reloadable::new(Arc::new(options));
     let reloader = Reloader {
         parse_again,

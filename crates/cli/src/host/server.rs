@@ -1,14 +1,11 @@
 //! Accepting connections.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use sockeye::Drain;
-use sockeye::upgrade::{HostPolicy, TrustedProxies};
+use sockeye::upgrade::HostPolicy;
 use sockeye_gateway::metadata::ConnectionScheme;
-use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 use super::client_stream::Accept;
@@ -18,6 +15,7 @@ use super::listener::Acceptor;
 use super::reloadable::Reloadable;
 use super::settings::HostSettings;
 use super::shutdown::ConnectionGuard;
+use super::slots::Slots;
 use super::workers::Workers;
 use super::{Hosting, plain};
 
@@ -26,24 +24,18 @@ pub(crate) struct Server<A = Router> {
     service: Front<A>,
     config: Reloadable<ConnectionConfig>,
     hosts: Reloadable<Arc<HostPolicy>>,
-    /// A permit for each connection.
-    slots: Arc<Semaphore>,
-    max_connections: AtomicUsize,
+    /// One for each connection.
+    slots: Slots,
     pub(crate) drain: Drain,
     /// `None` to serve connections on the runtime that accepts them.
     workers: Option<Workers>,
 }
 
 impl<A: Answer> Server<A> {
-    /// Creates a server of `service` to the hosts that `hosts` allows, with TLS if there is an
-    /// acceptor.
-    pub(crate) fn new(
-        hosting: &Hosting,
-        service: A,
-        hosts: &Reloadable<Arc<HostPolicy>>,
-        proxies: TrustedProxies,
-        tls: Option<Reloadable<TlsAcceptor>>,
-    ) -> Self {
+    /// Creates a server of `service`.
+    pub(crate) fn new(hosting: &Hosting, service: A, settings: HostSettings) -> Self {
+        let HostSettings { hosts, proxies, tls } = settings;
+        let (hosts, tls) = (Reloadable::new(hosts), tls.map(Reloadable::new));
         let scheme = if tls.is_some() { ConnectionScheme::Https } else { ConnectionScheme::Http };
         let config = ConnectionConfig {
             handshake_timeout: hosting.handshake_timeout,
@@ -56,9 +48,8 @@ impl<A: Answer> Server<A> {
         Self {
             service: Front::new(service, hosts.clone(), scheme),
             config: Reloadable::new(config),
-            hosts: hosts.clone(),
-            slots: Arc::new(Semaphore::new(hosting.max_connections)),
-            max_connections: AtomicUsize::new(hosting.max_connections),
+            hosts,
+            slots: Slots::new(hosting.max_connections),
             drain: Drain::new(),
             workers: None,
         }
@@ -89,29 +80,12 @@ impl<A: Answer> Server<A> {
             trusted_proxies: proxies,
             ..current
         });
-        self.limit_connections(hosting.max_connections);
-    }
-
-    fn limit_connections(&self, limit: usize) {
-        let old = self.max_connections.swap(limit, Ordering::Relaxed);
-        self.slots.add_permits(limit.saturating_sub(old));
-        // The limit of a flag is a number of 32 bits.
-        let Ok(fewer @ 1..) = u32::try_from(old.saturating_sub(limit)) else { return };
-        let slots = Arc::clone(&self.slots);
-        // Connections above the new limit go on; new ones wait until enough have ended.
-        tokio::spawn(async move {
-            if let Ok(permits) = slots.acquire_many_owned(fewer).await {
-                permits.forget();
-            }
-        });
+        self.slots.change_limit(hosting.max_connections);
     }
 
     /// Waits until no connection is open. Connections must not be accepted meanwhile. Cancel safe.
     pub(crate) async fn wait_until_empty(&self) {
-        let limit = self.max_connections.load(Ordering::Relaxed);
-        if let Ok(limit) = u32::try_from(limit) {
-            let _ = self.slots.acquire_many(limit).await;
-        }
+        self.slots.wait_until_free().await;
     }
 
     /// Accepts connections for as long as the future is polled.
@@ -126,16 +100,16 @@ impl<A: Answer> Server<A> {
     async fn accept_from(&self, mut acceptor: impl Accept) {
         let mut full = false;
         loop {
-            let was_full = std::mem::replace(&mut full, self.slots.available_permits() == 0);
+            let was_full = std::mem::replace(&mut full, self.slots.are_taken());
             if full && !was_full {
                 warn!("the limit of --max-connections is reached; new connections wait");
             }
             // A full server leaves new clients in the system's accept queue.
-            let Ok(free) = self.slots.acquire().await else { return };
+            let Ok(free) = self.slots.take().await else { return };
             drop(free);
             let (stream, peer) = acceptor.accept().await;
             // A WebSocket on an HTTP/2 stream may have taken the slot meanwhile.
-            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
+            let Ok(slot) = self.slots.take().await else { return };
             debug!(%peer, "accepted");
             let guard = ConnectionGuard::new(&self.drain, peer, slot);
             let service = self.service.clone();

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use rustls::ServerConfig;
 use sockeye::upgrade::{HostPolicy, TrustedProxies};
 use tokio_rustls::TlsAcceptor;
 use tracing::warn;
@@ -20,6 +21,15 @@ pub(crate) struct HostSettings {
 }
 
 impl HostSettings {
+    /// Reads the settings of a server that begins to listen on `bound`. Must be called within a
+    /// Tokio runtime, once.
+    ///
+    /// # Errors
+    /// A sentence about the flag or the file that cannot be used.
+    pub(crate) fn read(hosting: &Hosting, bound: SocketAddr) -> anyhow::Result<Self> {
+        Self::with_tls(tls::server_config(hosting, bound)?, hosting, bound)
+    }
+
     /// Reads the settings of a server that listens on `bound` already.
     ///
     /// # Errors
@@ -29,6 +39,14 @@ impl HostSettings {
         hosting.acme.check()?;
         let is_fixed = hosting.has_own_certificate();
         let tls = if is_fixed { None } else { tls::server_config(hosting, bound)? };
+        Self::with_tls(tls, hosting, bound)
+    }
+
+    fn with_tls(
+        tls: Option<Arc<ServerConfig>>,
+        hosting: &Hosting,
+        bound: SocketAddr,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
             hosts: Arc::new(hosts::policy(hosting, bound)?),
             proxies: proxies::trusted(hosting)?,

@@ -49,8 +49,8 @@ fn id(path: &Path) -> std::io::Result<(u64, u64)> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
-/// Listens at `path`, with these permissions, or those of the process. Removes the socket of a server that has ended without
-/// removing it.
+/// Listens at `path`, with these permissions, or those of the process. Removes the socket of a
+/// server that has ended without removing it.
 ///
 /// # Errors
 /// The reason, such as a server that answers at `path`, or a file that is no socket.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,11 +9,12 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
 use rustix::termios::tcgetpgrp;
 use tokio::process::{Child, ChildStdin, Command};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
 use super::exit::Exit;
+use crate::host::slots::Slots;
 
 /// Interval at which a process group is looked for, after its first process has ended. The system
 /// reports the end of a group only to its parent processes.
@@ -23,8 +23,7 @@ const GROUP_POLL: Duration = Duration::from_millis(10);
 /// The processes of the server. Clones share the limit.
 #[derive(Clone, Debug)]
 pub(super) struct Processes {
-    slots: Arc<Semaphore>,
-    limit: Arc<AtomicUsize>,
+    slots: Slots,
     /// The process groups that have not ended.
     groups: Arc<Mutex<BTreeSet<i32>>>,
     grace: Duration,
@@ -51,33 +50,18 @@ pub(super) struct Process {
 impl Processes {
     /// Allows at most `limit` processes. Their ends are `grace` apart from the signals.
     pub(super) fn new(limit: usize, grace: Duration) -> Self {
-        Self {
-            slots: Arc::new(Semaphore::new(limit)),
-            limit: Arc::new(AtomicUsize::new(limit)),
-            groups: Arc::default(),
-            grace,
-        }
+        Self { slots: Slots::new(limit), groups: Arc::default(), grace }
     }
 
     /// Changes the limit. Processes above a lower one go on; new ones wait until enough have ended.
     /// Must be called within a Tokio runtime.
     pub(super) fn change_limit(&self, limit: usize) {
-        let old = self.limit.swap(limit, Ordering::Relaxed);
-        self.slots.add_permits(limit.saturating_sub(old));
-        // The limit of the flag is a number of 32 bits.
-        let Ok(fewer @ 1..) = u32::try_from(old.saturating_sub(limit)) else { return };
-        let slots = Arc::clone(&self.slots);
-        tokio::spawn(async move {
-            if let Ok(permits) = slots.acquire_many_owned(fewer).await {
-                permits.forget();
-            }
-        });
+        self.slots.change_limit(limit);
     }
 
     /// Returns the right to run a process; `None` while too many run.
     pub(super) fn slot(&self) -> Option<Slot> {
-        let permit = Arc::clone(&self.slots).try_acquire_owned().ok()?;
-        Some(Slot { _permit: permit })
+        Some(Slot { _permit: self.slots.try_take()? })
     }
 
     /// Starts a process, on a terminal if there is one. Must be called on a thread of the runtime's

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use sockeye::Shutdown;
-use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
 use super::access::Access;
@@ -15,10 +14,11 @@ use crate::allocator;
 use crate::host::health::Readiness;
 use crate::host::lifetime::Lifetime;
 use crate::host::listener::Listener;
+use crate::host::metrics;
 use crate::host::reload::ReloadSignal;
 use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
-use crate::host::{hosts, metrics, proxies, tls};
+use crate::host::settings::HostSettings;
 use crate::runtime;
 
 /// Runs the server until a signal stops it. `parse_again` is called for each reload.
@@ -46,18 +46,16 @@ async fn serve(
     let address = listener.address()?;
     let mut lifetime = Lifetime::begin(&listener)?;
     let reload_signal = ReloadSignal::listen()?;
-    let tls = tls::server_config(hosting, address)?;
-    let hosts = hosts::policy(hosting, address)?;
-    let proxies = proxies::trusted(hosting)?;
+    let host = HostSettings::read(hosting, address)?;
     let access = Arc::new(Access::new(&options, address)?);
-    let settings = Reloadable::new(Settings::new(&options, hosts.clone(), proxies.clone())?);
+    let (hosts, proxies) = ((*host.hosts).clone(), host.proxies.clone());
+    let settings = Reloadable::new(Settings::new(&options, hosts, proxies)?);
     let service = Service::new(&options, settings.clone(), Arc::clone(&access), processes.clone())?;
-    listener.announce(tls.is_some());
+    listener.announce(host.tls.is_some());
 
     let readiness = Readiness::new(|| None);
     let router = routes::router(service, metrics, &readiness);
-    let tls = tls.map(TlsAcceptor::from).map(Reloadable::new);
-    let server = Server::new(hosting, router, &Reloadable::new(Arc::new(hosts)), proxies, tls);
+    let server = Server::new(hosting, router, host);
     let arguments = Reloadable::new(Arc::new(options));
     let reloader = Reloader {
         parse_again,

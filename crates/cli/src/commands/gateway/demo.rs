@@ -12,8 +12,8 @@ use sockeye_library::v1::library_server::{LibraryServer, SERVICE_NAME};
 use sockeye_library::{DESCRIPTORS, Service};
 use tokio::task::JoinSet;
 
-use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
+use crate::host::settings::HostSettings;
 use crate::host::{Hosting, listen};
 
 /// The running upstream, until it is dropped.
@@ -33,9 +33,12 @@ impl Demo {
         let address = listener.local_addr().context("cannot read the address of the demo")?;
         let library = LibraryServer::new(Service::default());
         let router = Router::new().route_service(&format!("/{SERVICE_NAME}/{{method}}"), library);
-        let hosts = Reloadable::new(Arc::new(HostPolicy::loopback()));
-        let server = Server::new(hosting, router, &hosts, TrustedProxies::default(), None);
-        let server = server.plain_http2();
+        let host = HostSettings {
+            hosts: Arc::new(HostPolicy::loopback()),
+            proxies: TrustedProxies::default(),
+            tls: None,
+        };
+        let server = Server::new(hosting, router, host).plain_http2();
         let mut task = JoinSet::new();
         task.spawn(async move { server.accept_all(TcpAcceptor::new(listener)).await });
         let config = UpstreamConfig::new(format!("http://{address}").parse()?);

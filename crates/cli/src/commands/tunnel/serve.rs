@@ -6,7 +6,6 @@ use sockeye::{MemoryBudget, Shutdown, resume};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 use tracing::{info, warn};
 
 use self::reload::Reloader;
@@ -18,10 +17,11 @@ use crate::host::bearer::BearerAccess;
 use crate::host::health::Readiness;
 use crate::host::lifetime::Lifetime;
 use crate::host::listener::Listener;
+use crate::host::metrics;
 use crate::host::reload::ReloadSignal;
 use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
-use crate::host::{hosts, metrics, proxies, tls};
+use crate::host::settings::HostSettings;
 use crate::runtime;
 
 pub(crate) use self::arguments::Serve;
@@ -58,9 +58,8 @@ async fn serve(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()> {
     let mut lifetime = Lifetime::begin(&listener)?;
     let reload_signal = ReloadSignal::listen()?;
     let access = BearerAccess::new(&options.access, hosting, address)?;
-    let tls = tls::server_config(hosting, address)?.map(TlsAcceptor::from).map(Reloadable::new);
-    let hosts = hosts::policy(hosting, address)?;
-    let proxies = proxies::trusted(hosting)?;
+    let host = HostSettings::read(hosting, address)?;
+    let has_tls = host.tls.is_some();
     let log = options.access_log.as_deref().map(AccessLog::open).transpose()?;
 
     let (new_sessions, sessions) = resume::listener();
@@ -68,19 +67,18 @@ async fn serve(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()> {
     let is_private = access.is_private();
     let service = Service::new(&options, access.clone(), log.clone());
     let (service, service_receiver) = watch::channel(Arc::new(service));
-    let upgrades =
-        Upgrades::new(&options, access, sessions.clone(), hosts.clone(), proxies.clone());
+    let (hosts, proxies) = ((*host.hosts).clone(), host.proxies.clone());
+    let upgrades = Upgrades::new(&options, access, sessions.clone(), hosts, proxies);
     let upgrades = Reloadable::new(upgrades);
     let readiness = Readiness::new(|| None);
     let router = routes::router(upgrades.clone(), metrics, &readiness);
-    let hosts = Reloadable::new(Arc::new(hosts));
-    let server = Server::new(hosting, router, &hosts, proxies, tls.clone());
+    let server = Server::new(hosting, router, host);
 
-    listener.announce(tls.is_some());
+    listener.announce(has_tls);
     if options.allow.is_empty() && options.allow_bind.is_empty() {
         warn!("nothing is allowed; add --allow HOST:PORT, or --allow-bind HOST:PORT");
     }
-    if !is_private && tls.is_none() && !address.ip().is_loopback() {
+    if !is_private && !has_tls && !address.ip().is_loopback() {
         warn!("tokens and data travel without encryption: there is no --tls-cert");
     }
     let arguments = Reloadable::new(Arc::new(options));
