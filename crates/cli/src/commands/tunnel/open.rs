@@ -19,6 +19,7 @@ pub(crate) use self::arguments::Open;
 
 mod arguments;
 mod associate;
+mod flows;
 mod forward;
 mod http_proxy;
 mod keeper;

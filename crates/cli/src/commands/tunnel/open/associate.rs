@@ -1,20 +1,18 @@
 //! UDP ASSOCIATE of SOCKS5 (RFC 1928 section 7): a socket for the datagrams of a client, with a stream
 //! for each target. The association ends with the client's connection.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tracing::debug;
 
+use super::flows::Flows;
 use super::link::Link;
 use super::socks;
-use super::udp::{self, MAX_SENDERS, QUEUE, Receiver};
+use super::udp::{self, Receiver};
 use crate::commands::tunnel::datagrams;
 use crate::commands::tunnel::protocol::{Kind, Request};
 use crate::commands::tunnel::socket::Socket;
@@ -75,8 +73,8 @@ struct Datagram<'a> {
 
 impl Association {
     async fn serve(&mut self, link: &Link, idle_timeout: Duration) {
-        let mut targets: HashMap<Vec<u8>, mpsc::Sender<Vec<u8>>> = HashMap::new();
-        let mut flows = JoinSet::new();
+        // By the fields before the data, which name the target.
+        let mut flows: Flows<Vec<u8>> = Flows::new();
         let mut buffer = vec![0; datagrams::MAX_LENGTH];
         loop {
             tokio::select! {
@@ -89,33 +87,24 @@ impl Association {
                     }
                     let Some(datagram) = parse(&buffer[..length]).await else { continue };
                     self.client = Some(from);
-                    if !targets.contains_key(datagram.header) {
+                    if !flows.contains(datagram.header) {
                         let (host, port) = (&datagram.host, datagram.port);
                         let Ok(request) = Request::new(Kind::Udp, 0, host, port) else { continue };
-                        if targets.len() >= MAX_SENDERS {
+                        if flows.are_full() {
                             debug!("a datagram was dropped: too many targets");
                             continue;
                         }
-                        let (queue, datagrams) = mpsc::channel(QUEUE);
+                        let (socket, link) = (Arc::clone(&self.socket), link.clone());
                         let header = datagram.header.to_vec();
-                        targets.insert(header.clone(), queue);
-                        let socket = Arc::clone(&self.socket);
                         let answers = Receiver { socket, peer: from, header };
-                        let link = link.clone();
-                        flows.spawn(async move {
+                        flows.begin(datagram.header.to_vec(), |datagrams| async move {
                             let idle = idle_timeout;
                             udp::serve_flow(&answers, &request, datagrams, &link, idle).await;
-                            answers.header
                         });
                     }
-                    if let Some(queue) = targets.get(datagram.header) {
-                        // A full queue drops the datagram, as networks do.
-                        let _ = queue.try_send(datagram.data.to_vec());
-                    }
+                    flows.send(datagram.header, datagram.data);
                 }
-                Some(Ok(header)) = flows.join_next() => {
-                    targets.remove(&header);
-                }
+                () = flows.forget_ended() => {}
             }
         }
     }

@@ -1,6 +1,5 @@
 //! `--udp`: listens for datagrams here, with a stream for each sender.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +7,10 @@ use std::time::Duration;
 use sockeye::mux::SendStream;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use super::Open;
+use super::flows::Flows;
 use super::forward::Address;
 use super::link::Link;
 use super::report::report;
@@ -20,12 +19,6 @@ use crate::commands::tunnel::datagrams;
 use crate::commands::tunnel::protocol::{self, Answer, Kind, Request};
 use crate::commands::tunnel::relay::{Counts, End, Stream};
 use crate::commands::tunnel::socket::describe_bind;
-
-/// Maximum number of senders of one `--udp`; datagrams of further ones are dropped.
-pub(super) const MAX_SENDERS: usize = 256;
-
-/// Number of datagrams of one sender that wait for the tunnel; further ones are dropped.
-pub(super) const QUEUE: usize = 64;
 
 /// A socket of `--udp`.
 pub(super) struct UdpForward {
@@ -73,48 +66,37 @@ impl UdpForward {
 
     /// Serves datagrams for as long as the future is polled.
     pub(super) async fn serve(self, link: Link) {
-        let mut senders: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
-        let mut flows = JoinSet::new();
+        let mut flows = Flows::new();
         let mut buffer = vec![0; datagrams::MAX_LENGTH];
         loop {
             tokio::select! {
                 received = self.socket.recv_from(&mut buffer) => {
                     // An error is that of an earlier datagram, whose receiver has gone.
                     let Ok((length, peer)) = received else { continue };
-                    if !senders.contains_key(&peer) {
-                        if senders.len() >= MAX_SENDERS {
+                    if !flows.contains(&peer) {
+                        if flows.are_full() {
                             debug!(%peer, "a datagram was dropped: too many senders");
                             continue;
                         }
-                        let (queue, datagrams) = mpsc::channel(QUEUE);
-                        senders.insert(peer, queue);
-                        flows.spawn(self.begin(peer, datagrams, link.clone()));
+                        flows.begin(peer, |datagrams| self.begin(peer, datagrams, link.clone()));
                     }
-                    if let Some(queue) = senders.get(&peer) {
-                        // A full queue drops the datagram, as networks do.
-                        let _ = queue.try_send(buffer[..length].to_vec());
-                    }
+                    flows.send(&peer, &buffer[..length]);
                 }
-                Some(Ok(peer)) = flows.join_next() => {
-                    senders.remove(&peer);
-                }
+                () = flows.forget_ended() => {}
             }
         }
     }
 
-    /// Serves one sender until its end, and returns its address.
+    /// Serves one sender until its end.
     fn begin(
         &self,
         peer: SocketAddr,
         datagrams: mpsc::Receiver<Vec<u8>>,
         link: Link,
-    ) -> impl Future<Output = SocketAddr> + use<> {
+    ) -> impl Future<Output = ()> + use<> {
         let receiver = Receiver { socket: Arc::clone(&self.socket), peer, header: Vec::new() };
         let (request, idle_timeout) = (self.request.clone(), self.idle_timeout);
-        async move {
-            serve_flow(&receiver, &request, datagrams, &link, idle_timeout).await;
-            peer
-        }
+        async move { serve_flow(&receiver, &request, datagrams, &link, idle_timeout).await }
     }
 }
 
