@@ -35,6 +35,7 @@ mod framing;
 mod input;
 mod opening;
 mod output;
+mod placeholders;
 mod prompt;
 mod recorder;
 mod script;

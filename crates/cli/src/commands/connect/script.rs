@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use sockeye::{CloseCode, CloseFrame};
 
 use super::condition::{Condition, Selection};
+use super::placeholders;
 use crate::client::Failure;
 use crate::units;
 
@@ -188,22 +189,10 @@ impl Template {
     }
 
     fn replace(&self, mut value: impl FnMut(&str) -> String) -> String {
-        let mut text = String::new();
-        let mut rest = self.0.as_str();
-        while let Some((before, after)) = rest.split_once("{{") {
-            text.push_str(before);
-            match after.split_once("}}") {
-                Some((name, after)) if is_name(name.trim()) => {
-                    text.push_str(&value(name.trim()));
-                    rest = after;
-                }
-                _ => {
-                    text.push_str("{{");
-                    rest = after;
-                }
-            }
-        }
-        text + rest
+        placeholders::replace(&self.0, ["{{", "}}"], |name| {
+            let name = name.trim();
+            is_name(name).then(|| value(name))
+        })
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use sockeye::http::StatusCode;
 use sockeye::{CloseCode, Stage};
 
+use super::placeholders;
+
 /// Statistics of a session.
 #[derive(Debug)]
 pub(super) struct Statistics {
@@ -76,21 +78,7 @@ impl Statistics {
     /// Replaces `%{name}` by values, and `\n`, `\t` by their characters. Unknown names stay.
     pub(super) fn format(&self, format: &str, exit_code: u8) -> String {
         let format = format.replace("\\n", "\n").replace("\\t", "\t");
-        let mut text = String::new();
-        let mut rest = format.as_str();
-        while let Some((before, after)) = rest.split_once("%{") {
-            text.push_str(before);
-            let named =
-                after.split_once('}').map(|(name, after)| (self.value(name, exit_code), after));
-            if let Some((Some(value), after)) = named {
-                text.push_str(&value);
-                rest = after;
-            } else {
-                text.push_str("%{");
-                rest = after;
-            }
-        }
-        text + rest
+        placeholders::replace(&format, ["%{", "}"], |name| self.value(name, exit_code))
     }
 
     fn value(&self, name: &str, exit_code: u8) -> Option<String> {
