@@ -9,7 +9,7 @@ use sockeye::MemoryBudget;
 
 use super::body::{BoxError, RequestBody};
 use super::held_bytes::{HeldBytes, MIN_CHARGED};
-use super::unsent::Unsent;
+use super::unsent::{Dropped, Unsent};
 use crate::status::Status;
 
 /// A body whose frames are charged from when they exist until the connection has sent them.
@@ -103,10 +103,7 @@ impl http_body::Body for ChargedBody {
             };
             match Next::of(data, HeldBytes::of_call(&this.budget)) {
                 Ok(next) => this.next = next,
-                Err(status) => {
-                    let status = tonic::Status::resource_exhausted(status.message);
-                    return Poll::Ready(Some(Err(status.into())));
-                }
+                Err(_) => return Poll::Ready(Some(Err(tonic::Status::from(Dropped).into()))),
             }
         }
     }

@@ -12,6 +12,9 @@ use crate::status::{Code, Status};
 /// anyway.
 pub(super) const MIN_CHARGED: usize = 4 * 1024;
 
+/// The message of a call that has no memory any more.
+pub(super) const NO_MEMORY: &str = "the gateway has no memory for the messages of the call";
+
 /// The bytes of a call that wait whole: a request that arrives, or a message for the upstream or
 /// the client. Dropping the value releases the bytes.
 ///
@@ -97,7 +100,7 @@ impl HeldBytes {
     fn refusal(&self) -> Status {
         let message = match self.code {
             Code::Unavailable => "the gateway has no memory for the request; try again later",
-            _ => "the gateway has no memory for the messages of the call",
+            _ => NO_MEMORY,
         };
         Status::new(self.code, message)
     }

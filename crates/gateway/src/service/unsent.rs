@@ -13,7 +13,7 @@ use std::task::{Wake, Waker};
 use bytes::Bytes;
 use sockeye::{Charge, MemoryBudget};
 
-use super::held_bytes::HeldBytes;
+use super::held_bytes::{HeldBytes, NO_MEMORY};
 use crate::status::Status;
 
 /// Maximum length of a piece, in bytes. Chosen: a connection holds one or two pieces for a peer that
@@ -141,7 +141,7 @@ impl Wake for DropRest {
 /// The error of the body whose rest was dropped.
 impl From<Dropped> for tonic::Status {
     fn from(Dropped: Dropped) -> Self {
-        Self::resource_exhausted("the gateway has no memory for the messages of the call")
+        Self::resource_exhausted(NO_MEMORY)
     }
 }
 
