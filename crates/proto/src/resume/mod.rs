@@ -59,6 +59,7 @@ mod limits;
 mod receiving;
 mod sending;
 mod session;
+mod stream_state;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -67,6 +68,7 @@ pub use error::{EndReason, FrameError, ResumeError};
 pub use frame::{Attach, EncodedFrame, Frame, MAX_DATA_LENGTH, Position};
 pub use limits::Limits;
 pub use session::Session;
+pub use stream_state::StreamState;
 pub use token::Token;
 
 /// The subprotocol whose binary messages are [`Frame`]s.

@@ -59,7 +59,7 @@ impl ResumableStream {
 async fn run(mut reconnecting: Reconnecting, shared: Arc<Shared>) {
     if let Err(error) = serve(&mut reconnecting, &shared).await {
         tracing::debug!(%error, "a resumable stream ended");
-        shared.fail(error);
+        shared.lock().fail(error);
     }
 }
 
@@ -141,10 +141,10 @@ async fn next_event(
 /// frame.
 async fn ended_with_error(shared: &Shared) -> Error {
     shared.ended().await;
-    let error = shared.lock().error();
-    match error {
-        Some(error) => error,
-        None => std::future::pending().await,
+    let ended = shared.lock().check();
+    match ended {
+        Err(error) => error,
+        Ok(()) => std::future::pending().await,
     }
 }
 

@@ -8,7 +8,7 @@ use sockeye_proto::resume::{EncodedFrame, EndReason, Frame, FrameError};
 use sockeye_proto::{CloseCode, Message};
 
 use super::Error;
-use super::shared::{MAX_UNSENT, Shared, Timer, set_waker};
+use super::shared::{MAX_UNSENT, Shared, Timer};
 use crate::WebSocket;
 
 /// Timeout of the first frame of the other end, equal to that of the opening handshake.
@@ -118,7 +118,7 @@ impl Driver<'_> {
         if state.generation != self.generation {
             return Err(Outcome::Replaced);
         }
-        set_waker(&mut state.driver, cx);
+        state.set_driver(cx);
         if state.take_reconnect() {
             return Err(Outcome::Reconnect);
         }
@@ -133,9 +133,7 @@ impl Driver<'_> {
     fn check_ended(&mut self) -> Result<(), Outcome> {
         let mut state = self.shared.lock();
         if state.session.is_complete() {
-            state.is_complete = true;
-            state.wake_program();
-            state.wake_driver();
+            state.complete();
             return Err(Outcome::Complete);
         }
         match state.session.error() {

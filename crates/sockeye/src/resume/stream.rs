@@ -4,14 +4,15 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::Extensions;
+use sockeye_proto::resume::Session;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Error;
-use super::shared::{MAX_UNSENT, Shared, State, set_waker};
+use super::shared::{MAX_UNSENT, Shared};
 
 /// A byte stream that outlives its WebSocket, on a client or a server.
 ///
@@ -86,7 +87,7 @@ impl ResumableStream {
     /// for its client, this has no effect.
     pub fn reconnect(&self) {
         if self.identity.is_none() {
-            self.shared.reconnect();
+            self.shared.lock().reconnect();
         }
     }
 
@@ -104,22 +105,13 @@ impl ResumableStream {
     /// # Cancel safety
     /// Dropping the future has no effect.
     pub async fn acknowledged(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| {
-            self.poll_state(cx, |state, cx| {
-                let is_done = state.is_complete || state.session.is_acknowledged();
-                poll_done(is_done, state, cx)
-            })
-        })
-        .await
+        poll_fn(|cx| self.shared.lock().poll_until(Session::is_acknowledged, cx)).await
     }
 
     /// Waits until a WebSocket has taken most of what was written, unlike a write, which waits only
     /// while the buffer is full.
     pub(crate) fn poll_mostly_sent(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.poll_state(cx, |state, cx| {
-            let is_done = state.is_complete || state.session.unsent() < MAX_UNSENT;
-            poll_done(is_done, state, cx)
-        })
+        self.shared.lock().poll_until(|session| session.unsent() < MAX_UNSENT, cx)
     }
 
     /// Writes like [`AsyncWrite`] until `chunk` is empty. A long chunk is not copied.
@@ -128,55 +120,22 @@ impl ResumableStream {
         chunk: &mut Bytes,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
-        self.poll_state(cx, |state, cx| {
-            if state.is_complete || state.session.is_finished() {
-                return Poll::Ready(Err(Error::ShutDown));
-            }
-            let before = chunk.len();
-            state.session.write_chunk(chunk);
-            if chunk.len() < before {
-                state.account();
-                state.wake_driver();
-            }
-            poll_done(chunk.is_empty(), state, cx)
-        })
+        let written = ready!(self.shared.lock().poll_write_chunk(chunk, cx))?;
+        Poll::Ready(written.ok_or(Error::ShutDown))
     }
 
     /// Returns the next bytes; none at the end of the stream. Many bytes are not copied.
     pub(crate) fn poll_read_chunk(&self, cx: &mut Context<'_>) -> Poll<Result<Bytes, Error>> {
         let now = self.shared.now();
-        self.poll_state(cx, |state, cx| {
-            let chunk = state.session.read_chunk(usize::MAX, now);
-            if !chunk.is_empty() {
-                state.account();
-                state.wake_driver();
-            } else if !state.is_read() {
-                set_waker(&mut state.reader, cx);
-                return Poll::Pending;
-            }
-            Poll::Ready(Ok(chunk))
-        })
+        let mut state = self.shared.lock();
+        let is_readable = ready!(state.poll_readable(cx))?;
+        let chunk = if is_readable { state.read_chunk(usize::MAX, now) } else { Bytes::new() };
+        Poll::Ready(Ok(chunk))
     }
 
     /// Waits until the session has begun, on a client.
     pub(super) async fn begun(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| {
-            self.poll_state(cx, |state, cx| poll_done(state.session.token().is_some(), state, cx))
-        })
-        .await
-    }
-
-    /// Polls the state, unless the session has ended with an error.
-    fn poll_state<T>(
-        &self,
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut State, &mut Context<'_>) -> Poll<Result<T, Error>>,
-    ) -> Poll<Result<T, Error>> {
-        let mut state = self.shared.lock();
-        match state.error() {
-            Some(error) => Poll::Ready(Err(error)),
-            None => poll(&mut state, cx),
-        }
+        poll_fn(|cx| self.shared.lock().poll_until(|session| session.token().is_some(), cx)).await
     }
 }
 
@@ -192,14 +151,6 @@ impl Attachment {
     }
 }
 
-fn poll_done(is_done: bool, state: &mut State, cx: &Context<'_>) -> Poll<Result<(), Error>> {
-    if is_done {
-        return Poll::Ready(Ok(()));
-    }
-    set_waker(&mut state.writer, cx);
-    Poll::Pending
-}
-
 impl AsyncRead for ResumableStream {
     fn poll_read(
         self: Pin<&mut Self>,
@@ -207,19 +158,15 @@ impl AsyncRead for ResumableStream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let now = self.shared.now();
-        let read = self.poll_state(cx, |state, cx| {
-            if state.session.is_readable() && buf.remaining() > 0 {
-                let length = state.session.read(buf.initialize_unfilled(), now);
-                buf.advance(length);
-                state.account();
-                state.wake_driver();
-            } else if !state.is_read() && buf.remaining() > 0 {
-                set_waker(&mut state.reader, cx);
-                return Poll::Pending;
-            }
-            Poll::Ready(Ok(()))
-        });
-        read.map_err(io::Error::from)
+        let mut state = self.shared.lock();
+        if buf.remaining() == 0 {
+            return Poll::Ready(state.check().map_err(io::Error::from));
+        }
+        if ready!(state.poll_readable(cx))? {
+            let length = state.read(buf.initialize_unfilled(), now);
+            buf.advance(length);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -229,41 +176,17 @@ impl AsyncWrite for ResumableStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = self.poll_state(cx, |state, cx| {
-            if state.is_complete || state.session.is_finished() {
-                return Poll::Ready(Err(Error::ShutDown));
-            }
-            let length = state.session.write(buf);
-            if length == 0 && !buf.is_empty() {
-                set_waker(&mut state.writer, cx);
-                return Poll::Pending;
-            }
-            state.account();
-            state.wake_driver();
-            Poll::Ready(Ok(length))
-        });
-        written.map_err(io::Error::from)
+        let written = ready!(self.shared.lock().poll_write(buf, cx))?;
+        Poll::Ready(written.ok_or_else(|| Error::ShutDown.into()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = self.poll_state(cx, |state, cx| {
-            poll_done(state.is_complete || state.session.is_sent(), state, cx)
-        });
-        flushed.map_err(io::Error::from)
+        self.shared.lock().poll_until(Session::is_sent, cx).map_err(io::Error::from)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ended = self.poll_state(cx, |state, _| {
-            if !state.session.is_finished() {
-                state.session.finish();
-                state.wake_driver();
-            }
-            Poll::Ready(Ok(()))
-        });
-        match ended {
-            Poll::Ready(Ok(())) => self.poll_flush(cx),
-            other => other.map_err(io::Error::from),
-        }
+        self.shared.lock().finish()?;
+        self.poll_flush(cx)
     }
 }
 

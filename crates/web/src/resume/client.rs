@@ -73,7 +73,7 @@ async fn run(mut reconnecting: Reconnecting, shared: Rc<Shared>) {
         }
     });
     if let Err(error) = serve(&mut reconnecting, &shared).await {
-        shared.fail(error);
+        shared.state().fail(error);
     }
     drop(listener);
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use sockeye_proto::Message;
 use sockeye_proto::resume::{FrameError, ResumeError};
 
-use super::shared::{Shared, Timer, set_waker};
+use super::shared::{Shared, Timer};
 use crate::{WebSocket, timer};
 
 /// Timeout of the server's first frame, equal to that of native programs.
@@ -85,7 +85,7 @@ impl Driver<'_> {
 
     fn next_frame(&mut self, cx: &Context<'_>) -> Result<Option<Vec<u8>>, Outcome> {
         let mut state = self.shared.state();
-        set_waker(&mut state.task, cx);
+        state.set_driver(cx);
         if state.take_reconnect() {
             return Err(Outcome::Reconnect);
         }
@@ -102,8 +102,7 @@ impl Driver<'_> {
     fn check_ended(&mut self) -> Result<(), Outcome> {
         let mut state = self.shared.state();
         if state.session.is_complete() {
-            state.is_complete = true;
-            state.wake_program();
+            state.complete();
             return Err(Outcome::Complete);
         }
         match state.session.error() {

@@ -3,12 +3,13 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use sockeye_proto::resume::Session;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Error;
-use super::shared::{Shared, State, set_waker};
+use super::shared::Shared;
 use crate::timer;
 
 /// A byte stream that outlives its WebSocket.
@@ -55,7 +56,7 @@ impl ResumableStream {
     /// WebSocket is useless, because the page was frozen or the machine has changed networks. A
     /// delay or an attempt in progress is cut short as well. The session goes on.
     pub fn reconnect(&self) {
-        self.shared.reconnect();
+        self.shared.state().reconnect();
     }
 
     /// Waits until the other program has read everything that was written, including the end of the
@@ -67,43 +68,13 @@ impl ResumableStream {
     /// # Cancel safety
     /// Dropping the future has no effect.
     pub async fn acknowledged(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| {
-            self.poll_state(cx, |state, cx| {
-                let is_done = state.is_complete || state.session.is_acknowledged();
-                poll_done(is_done, state, cx)
-            })
-        })
-        .await
+        poll_fn(|cx| self.shared.state().poll_until(Session::is_acknowledged, cx)).await
     }
 
     /// Waits until the session has begun.
     pub(super) async fn begun(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| {
-            self.poll_state(cx, |state, cx| poll_done(state.session.token().is_some(), state, cx))
-        })
-        .await
+        poll_fn(|cx| self.shared.state().poll_until(|session| session.token().is_some(), cx)).await
     }
-
-    /// Polls the state, unless the session has ended with an error.
-    fn poll_state<T>(
-        &self,
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut State, &mut Context<'_>) -> Poll<Result<T, Error>>,
-    ) -> Poll<Result<T, Error>> {
-        let mut state = self.shared.state();
-        match state.error() {
-            Some(error) => Poll::Ready(Err(error)),
-            None => poll(&mut state, cx),
-        }
-    }
-}
-
-fn poll_done(is_done: bool, state: &mut State, cx: &Context<'_>) -> Poll<Result<(), Error>> {
-    if is_done {
-        return Poll::Ready(Ok(()));
-    }
-    set_waker(&mut state.writer, cx);
-    Poll::Pending
 }
 
 impl AsyncRead for ResumableStream {
@@ -112,18 +83,15 @@ impl AsyncRead for ResumableStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let read = self.poll_state(cx, |state, cx| {
-            if state.session.is_readable() && buf.remaining() > 0 {
-                let length = state.session.read(buf.initialize_unfilled(), timer::now());
-                buf.advance(length);
-                state.wake_task();
-            } else if !state.is_read() && buf.remaining() > 0 {
-                set_waker(&mut state.reader, cx);
-                return Poll::Pending;
-            }
-            Poll::Ready(Ok(()))
-        });
-        read.map_err(io::Error::from)
+        let mut state = self.shared.state();
+        if buf.remaining() == 0 {
+            return Poll::Ready(state.check().map_err(io::Error::from));
+        }
+        if ready!(state.poll_readable(cx))? {
+            let length = state.read(buf.initialize_unfilled(), timer::now());
+            buf.advance(length);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -133,40 +101,17 @@ impl AsyncWrite for ResumableStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = self.poll_state(cx, |state, cx| {
-            if state.is_complete || state.session.is_finished() {
-                return Poll::Ready(Err(Error::ShutDown));
-            }
-            let length = state.session.write(buf);
-            if length == 0 && !buf.is_empty() {
-                set_waker(&mut state.writer, cx);
-                return Poll::Pending;
-            }
-            state.wake_task();
-            Poll::Ready(Ok(length))
-        });
-        written.map_err(io::Error::from)
+        let written = ready!(self.shared.state().poll_write(buf, cx))?;
+        Poll::Ready(written.ok_or_else(|| Error::ShutDown.into()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = self.poll_state(cx, |state, cx| {
-            poll_done(state.is_complete || state.session.is_sent(), state, cx)
-        });
-        flushed.map_err(io::Error::from)
+        self.shared.state().poll_until(Session::is_sent, cx).map_err(io::Error::from)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ended = self.poll_state(cx, |state, _| {
-            if !state.session.is_finished() {
-                state.session.finish();
-                state.wake_task();
-            }
-            Poll::Ready(Ok(()))
-        });
-        match ended {
-            Poll::Ready(Ok(())) => self.poll_flush(cx),
-            other => other.map_err(io::Error::from),
-        }
+        self.shared.state().finish()?;
+        self.poll_flush(cx)
     }
 }
 
