@@ -18,11 +18,12 @@ use crate::host::server::Server;
 use crate::host::settings::HostSettings;
 use crate::host::workers::Workers;
 use crate::host::{listen, metrics, proxies};
+use crate::parsed::ParseAgain;
 use crate::runtime;
 
 use self::access::Access;
 use self::demo::Demo;
-use self::reload::{ParseAgain, Reloader};
+use self::reload::Reloader;
 use self::routes::Routes;
 use self::settings::{Settings, Surroundings};
 
@@ -45,7 +46,10 @@ mod upstreams;
 /// When the gateway cannot start: the address is taken, a file cannot be used, other machines can
 /// reach the gateway and no flag says who may make calls, or two services have the same route. An
 /// upstream that does not answer is no error: it is asked again.
-pub(crate) fn run(arguments: GatewayArguments, parse_again: ParseAgain) -> anyhow::Result<()> {
+pub(crate) fn run(
+    arguments: GatewayArguments,
+    parse_again: ParseAgain<GatewayArguments>,
+) -> anyhow::Result<()> {
     runtime::run(serve(arguments, parse_again))
 }
 
@@ -66,7 +70,10 @@ pub(crate) fn check_files(arguments: &GatewayArguments) -> anyhow::Result<()> {
     runtime::run(async { Settings::new(arguments, &access, &surroundings).map(drop) })
 }
 
-async fn serve(arguments: GatewayArguments, parse_again: ParseAgain) -> anyhow::Result<()> {
+async fn serve(
+    arguments: GatewayArguments,
+    parse_again: ParseAgain<GatewayArguments>,
+) -> anyhow::Result<()> {
     let hosting = &arguments.hosting;
     let metrics = metrics::install(hosting)?;
     if metrics::are_recorded(hosting) {

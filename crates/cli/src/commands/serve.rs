@@ -16,10 +16,11 @@ use crate::host::reload::ReloadSignal;
 use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
 use crate::host::settings::HostSettings;
+use crate::parsed::ParseAgain;
 use crate::runtime;
 
 use self::connection_log::ConnectionLog;
-use self::reload::{ParseAgain, Reloader};
+use self::reload::Reloader;
 use self::settings::WebSocketSettings;
 
 pub(crate) use self::arguments::Serve;
@@ -45,11 +46,11 @@ const MIN_HUB_TIMEOUT: Duration = Duration::from_secs(1);
 /// When the server cannot start: the address is taken, the certificate is invalid, an origin
 /// pattern cannot be parsed, the bus cannot be reached. A failure of one connection is logged and
 /// ends that connection only.
-pub(crate) fn run(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()> {
+pub(crate) fn run(options: Serve, parse_again: ParseAgain<Serve>) -> anyhow::Result<()> {
     runtime::run(serve(options, parse_again))
 }
 
-async fn serve(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()> {
+async fn serve(options: Serve, parse_again: ParseAgain<Serve>) -> anyhow::Result<()> {
     let hosting = &options.hosting;
     let bus = options.hub.bus()?;
     let metrics = metrics::install(hosting)?;
@@ -60,8 +61,7 @@ async fn serve(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()> {
     let host = HostSettings::read(hosting, address)?;
     let access_log = options.access_log.as_deref().map(AccessLog::open).transpose()?;
     let connection_log = ConnectionLog::new(access_log.clone());
-    let (hosts, proxies) = ((*host.hosts).clone(), host.proxies.clone());
-    let settings = WebSocketSettings::new(&options, hosts, proxies, connection_log, None)?;
+    let settings = WebSocketSettings::new(&options, &host, connection_log, None)?;
     let settings = Reloadable::new(settings);
     let hub = tokio::select! {
         hub = hub::HubServer::start(&options, bus, address, metrics::are_recorded(hosting)) => hub?,

@@ -13,6 +13,8 @@
 
 use clap::{Args, Subcommand};
 
+use crate::parsed::ParseAgain;
+
 mod allow;
 mod datagrams;
 mod open;
@@ -21,7 +23,6 @@ mod relay;
 mod serve;
 mod socket;
 
-use self::serve::ParseAgain;
 pub(crate) use self::serve::Serve;
 
 /// Forward TCP, UDP and Unix sockets through one WebSocket, which may be lost and replaced
@@ -42,7 +43,7 @@ enum End {
 ///
 /// # Errors
 /// When the server cannot start, or when the client cannot begin or has to end.
-pub(crate) fn run(tunnel: Tunnel, parse_again: ParseAgain) -> anyhow::Result<()> {
+pub(crate) fn run(tunnel: Tunnel, parse_again: ParseAgain<Serve>) -> anyhow::Result<()> {
     match tunnel.end {
         End::Open(options) => open::run(&options),
         End::Serve(options) => serve::run(*options, parse_again),

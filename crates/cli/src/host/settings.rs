@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use sockeye::upgrade::{HostPolicy, TrustedProxies};
+use sockeye::Config;
+use sockeye::upgrade::{HostPolicy, Options, TrustedProxies};
 use tokio_rustls::TlsAcceptor;
 use tracing::warn;
 
@@ -40,6 +41,14 @@ impl HostSettings {
         let is_fixed = hosting.has_own_certificate();
         let tls = if is_fixed { None } else { tls::server_config(hosting, bound)? };
         Self::with_tls(tls, hosting, bound)
+    }
+
+    /// Returns the options of upgrades to WebSockets with this configuration.
+    pub(crate) fn upgrade_options(&self, config: Config) -> Options {
+        Options::new()
+            .config(config)
+            .allow_hosts((*self.hosts).clone())
+            .trusted_proxies(self.proxies.clone())
     }
 
     fn with_tls(

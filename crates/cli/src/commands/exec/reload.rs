@@ -13,14 +13,11 @@ use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
 use crate::host::settings::{HostSettings, keep};
 use crate::logs;
-use crate::parsed::Parsed;
-
-/// A function that parses the command line of the process anew, with the file and the environment.
-pub(crate) type ParseAgain = fn() -> anyhow::Result<Parsed<Exec>>;
+use crate::parsed::{ParseAgain, Parsed};
 
 /// The parts of a running server that a reload replaces.
 pub(super) struct Reloader<'a> {
-    pub(super) parse_again: ParseAgain,
+    pub(super) parse_again: ParseAgain<Exec>,
     pub(super) address: SocketAddr,
     pub(super) arguments: Reloadable<Arc<Exec>>,
     pub(super) server: &'a Server,
@@ -37,8 +34,7 @@ impl Reloader<'_> {
         keep_unchangeable(&self.arguments.current(), &mut arguments);
         check(&arguments)?;
         let host = HostSettings::read_again(&arguments.hosting, self.address)?;
-        let (hosts, proxies) = ((*host.hosts).clone(), host.proxies.clone());
-        let settings = Settings::new(&arguments, hosts, proxies)?;
+        let settings = Settings::new(&arguments, &host)?;
         let rules = self.access.read_again(&arguments, self.address)?;
         self.server.apply(&arguments.hosting, host);
         self.settings.replace(settings);

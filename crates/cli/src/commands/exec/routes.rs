@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, Version};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use sockeye::axum::{WebSocketRejection, WebSocketUpgrade};
-use sockeye::upgrade::{HostPolicy, Options, TrustedProxies};
+use sockeye::upgrade::Options;
 use tracing::{Instrument as _, debug, warn};
 
 use super::access::{self, Access, Grant};
@@ -22,6 +22,7 @@ use super::{page, terminal};
 use crate::host::health::Readiness;
 use crate::host::metrics::ServerMetrics;
 use crate::host::reloadable::Reloadable;
+use crate::host::settings::HostSettings;
 use crate::host::shutdown::ConnectionGuard;
 use crate::host::websocket;
 
@@ -55,14 +56,10 @@ impl Settings {
     ///
     /// # Errors
     /// When an `--allow-origin` is not a pattern.
-    pub(super) fn new(
-        options: &Exec,
-        hosts: HostPolicy,
-        proxies: TrustedProxies,
-    ) -> anyhow::Result<Self> {
+    pub(super) fn new(options: &Exec, host: &HostSettings) -> anyhow::Result<Self> {
         let config = websocket::config(&options.hosting, options.idle_timeout)
             .max_message_length(options.max_message);
-        let mut upgrade = Options::new().config(config).allow_hosts(hosts).trusted_proxies(proxies);
+        let mut upgrade = host.upgrade_options(config);
         for pattern in &options.allow_origin {
             upgrade = upgrade.allow_origin(pattern)?;
         }

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use super::access::Access;
 use super::arguments::Exec;
 use super::process::Processes;
-use super::reload::{self, ParseAgain, Reloader};
+use super::reload::{self, Reloader};
 use super::routes::{self, Service, Settings};
 use crate::allocator;
 use crate::host::health::Readiness;
@@ -19,6 +19,7 @@ use crate::host::reload::ReloadSignal;
 use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
 use crate::host::settings::HostSettings;
+use crate::parsed::ParseAgain;
 use crate::runtime;
 
 /// Runs the server until a signal stops it. `parse_again` is called for each reload.
@@ -26,7 +27,7 @@ use crate::runtime;
 /// # Errors
 /// When the server cannot start: there is no such program, the address is taken, or other machines
 /// can reach it and no flag says which clients are admitted.
-pub(crate) fn run(options: Exec, parse_again: ParseAgain) -> anyhow::Result<()> {
+pub(crate) fn run(options: Exec, parse_again: ParseAgain<Exec>) -> anyhow::Result<()> {
     reload::check(&options)?;
     let processes = Processes::new(options.max_processes, options.grace);
     let result = runtime::run(serve(options, parse_again, &processes));
@@ -37,7 +38,7 @@ pub(crate) fn run(options: Exec, parse_again: ParseAgain) -> anyhow::Result<()> 
 
 async fn serve(
     options: Exec,
-    parse_again: ParseAgain,
+    parse_again: ParseAgain<Exec>,
     processes: &Processes,
 ) -> anyhow::Result<()> {
     let hosting = &options.hosting;
@@ -48,8 +49,7 @@ async fn serve(
     let reload_signal = ReloadSignal::listen()?;
     let host = HostSettings::read(hosting, address)?;
     let access = Arc::new(Access::new(&options, address)?);
-    let (hosts, proxies) = ((*host.hosts).clone(), host.proxies.clone());
-    let settings = Reloadable::new(Settings::new(&options, hosts, proxies)?);
+    let settings = Reloadable::new(Settings::new(&options, &host)?);
     let service = Service::new(&options, settings.clone(), Arc::clone(&access), processes.clone())?;
     listener.announce(host.tls.is_some());
 

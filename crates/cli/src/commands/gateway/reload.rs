@@ -14,14 +14,11 @@ use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
 use crate::host::settings::{HostSettings, keep};
 use crate::logs;
-use crate::parsed::Parsed;
-
-/// A function that parses the command line of the process anew, with the file and the environment.
-pub(crate) type ParseAgain = fn() -> anyhow::Result<Parsed<GatewayArguments>>;
+use crate::parsed::{ParseAgain, Parsed};
 
 /// The parts of a running gateway that a reload replaces.
 pub(crate) struct Reloader<'a> {
-    pub(crate) parse_again: ParseAgain,
+    pub(crate) parse_again: ParseAgain<GatewayArguments>,
     pub(crate) address: SocketAddr,
     pub(crate) arguments: Reloadable<Arc<GatewayArguments>>,
     pub(crate) surroundings: Surroundings,

@@ -11,14 +11,11 @@ use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
 use crate::host::settings::{HostSettings, keep};
 use crate::logs;
-use crate::parsed::Parsed;
-
-/// A function that parses the command line of the process anew, with the file and the environment.
-pub(crate) type ParseAgain = fn() -> anyhow::Result<Parsed<Serve>>;
+use crate::parsed::{ParseAgain, Parsed};
 
 /// The parts of a running server that a reload replaces.
 pub(crate) struct Reloader<'a> {
-    pub(crate) parse_again: ParseAgain,
+    pub(crate) parse_again: ParseAgain<Serve>,
     pub(crate) address: SocketAddr,
     pub(crate) arguments: Reloadable<Arc<Serve>>,
     pub(crate) server: &'a Server,
@@ -37,15 +34,9 @@ impl Reloader<'_> {
         let Parsed { mut arguments, verbose } = (self.parse_again)()?;
         keep_unchangeable(&self.arguments.current(), &mut arguments);
         let host = HostSettings::read_again(&arguments.hosting, self.address)?;
-        let (hosts, proxies) = ((*host.hosts).clone(), host.proxies.clone());
         let old = self.settings.current();
-        let settings = WebSocketSettings::new(
-            &arguments,
-            hosts,
-            proxies,
-            old.connection_log.clone(),
-            Some(&old),
-        )?;
+        let settings =
+            WebSocketSettings::new(&arguments, &host, old.connection_log.clone(), Some(&old))?;
         let hub = self.hub.read_settings(&arguments, self.address)?;
         self.server.apply(&arguments.hosting, host);
         self.settings.replace(settings);

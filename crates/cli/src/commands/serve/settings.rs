@@ -1,10 +1,11 @@
 //! The settings of the server's WebSockets, from the flags.
 
-use sockeye::upgrade::{HostPolicy, Options, TrustedProxies};
+use sockeye::upgrade::Options;
 use sockeye::{Deflate, MemoryBudget};
 
 use super::Serve;
 use super::connection_log::ConnectionLog;
+use crate::host::settings::HostSettings;
 use crate::host::websocket;
 
 /// The settings of all WebSockets of the server. New ones have those of the last reload.
@@ -27,8 +28,7 @@ impl WebSocketSettings {
     /// When an `--allow-origin` is not a pattern.
     pub(crate) fn new(
         flags: &Serve,
-        hosts: HostPolicy,
-        proxies: TrustedProxies,
+        host: &HostSettings,
         connection_log: ConnectionLog,
         old: Option<&Self>,
     ) -> anyhow::Result<Self> {
@@ -39,12 +39,8 @@ impl WebSocketSettings {
         };
         let config = websocket::config(&flags.hosting, flags.idle_timeout)
             .max_message_length(flags.max_message);
-        let mut options = Options::new()
-            .config(config)
-            .allow_hosts(hosts)
-            .trusted_proxies(proxies)
-            .memory_budget(budget.clone())
-            .deflate(Deflate::default());
+        let mut options =
+            host.upgrade_options(config).memory_budget(budget.clone()).deflate(Deflate::default());
         for pattern in &flags.allow_origin {
             options = options.allow_origin(pattern)?;
         }

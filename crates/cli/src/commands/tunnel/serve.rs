@@ -22,10 +22,10 @@ use crate::host::reload::ReloadSignal;
 use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
 use crate::host::settings::HostSettings;
+use crate::parsed::ParseAgain;
 use crate::runtime;
 
 pub(crate) use self::arguments::Serve;
-pub(crate) use self::reload::ParseAgain;
 
 mod arguments;
 mod bind;
@@ -46,11 +46,11 @@ mod udp;
 /// # Errors
 /// When the server cannot start: the address is taken, a file cannot be used, or other machines can
 /// reach the server and no flag says which clients are admitted.
-pub(super) fn run(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()> {
+pub(super) fn run(options: Serve, parse_again: ParseAgain<Serve>) -> anyhow::Result<()> {
     runtime::run(serve(options, parse_again))
 }
 
-async fn serve(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()> {
+async fn serve(options: Serve, parse_again: ParseAgain<Serve>) -> anyhow::Result<()> {
     let hosting = &options.hosting;
     let metrics = metrics::install(hosting)?;
     let listener = Listener::open(hosting).await?;
@@ -67,8 +67,7 @@ async fn serve(options: Serve, parse_again: ParseAgain) -> anyhow::Result<()> {
     let is_private = access.is_private();
     let service = Service::new(&options, access.clone(), log.clone());
     let (service, service_receiver) = watch::channel(Arc::new(service));
-    let (hosts, proxies) = ((*host.hosts).clone(), host.proxies.clone());
-    let upgrades = Upgrades::new(&options, access, sessions.clone(), hosts, proxies);
+    let upgrades = Upgrades::new(&options, access, sessions.clone(), &host);
     let upgrades = Reloadable::new(upgrades);
     let readiness = Readiness::new(|| None);
     let router = routes::router(upgrades.clone(), metrics, &readiness);

@@ -13,14 +13,11 @@ use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
 use crate::host::settings::{HostSettings, keep};
 use crate::logs;
-use crate::parsed::Parsed;
-
-/// A function that parses the command line of the process anew, with the file and the environment.
-pub(crate) type ParseAgain = fn() -> anyhow::Result<Parsed<Serve>>;
+use crate::parsed::{ParseAgain, Parsed};
 
 /// The parts of a running server that a reload replaces.
 pub(super) struct Reloader<'a> {
-    pub(super) parse_again: ParseAgain,
+    pub(super) parse_again: ParseAgain<Serve>,
     pub(super) address: SocketAddr,
     pub(super) arguments: Reloadable<Arc<Serve>>,
     pub(super) server: &'a Server,
@@ -44,8 +41,7 @@ impl Reloader<'_> {
         let access = service.access.reload(&arguments.access, &arguments.hosting, self.address)?;
         let service = service.with(&arguments, access.clone());
         let sessions = arguments.limit(self.sessions.clone());
-        let (hosts, proxies) = ((*host.hosts).clone(), host.proxies.clone());
-        let upgrades = Upgrades::new(&arguments, access, sessions, hosts, proxies);
+        let upgrades = Upgrades::new(&arguments, access, sessions, &host);
         self.server.apply(&arguments.hosting, host);
         self.upgrades.replace(upgrades);
         self.service.send_replace(Arc::new(service));

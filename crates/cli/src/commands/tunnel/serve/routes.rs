@@ -10,7 +10,7 @@ use sockeye::WebSocket;
 use sockeye::axum::{WebSocketRejection, WebSocketUpgrade};
 use sockeye::handshake::OriginPolicy;
 use sockeye::resume::ResumableSessions;
-use sockeye::upgrade::{HostPolicy, Options, TrustedProxies};
+use sockeye::upgrade::Options;
 use tracing::{Instrument as _, debug};
 
 use super::Serve;
@@ -19,6 +19,7 @@ use crate::host::bearer::BearerAccess;
 use crate::host::health::Readiness;
 use crate::host::metrics::ServerMetrics;
 use crate::host::reloadable::Reloadable;
+use crate::host::settings::HostSettings;
 use crate::host::shutdown::ConnectionGuard;
 use crate::host::websocket;
 
@@ -35,15 +36,12 @@ impl Upgrades {
         flags: &Serve,
         access: BearerAccess,
         sessions: ResumableSessions,
-        hosts: HostPolicy,
-        proxies: TrustedProxies,
+        host: &HostSettings,
     ) -> Self {
-        let options = Options::new()
-            .config(websocket::config(&flags.hosting, flags.idle_timeout))
+        let options = host
+            .upgrade_options(websocket::config(&flags.hosting, flags.idle_timeout))
             // No page has business here: browsers always send an origin, programs do not.
             .origins(OriginPolicy::listed_only())
-            .allow_hosts(hosts)
-            .trusted_proxies(proxies)
             .subprotocols([SUBPROTOCOL]);
         Self { access, sessions, options }
     }
