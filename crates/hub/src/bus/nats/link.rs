@@ -1,5 +1,5 @@
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use async_nats::connection::State as ConnectionState;
@@ -38,6 +38,9 @@ pub(super) struct Link {
     /// The number of connections that the client had made when the node was told of one.
     connects: AtomicU64,
     up: watch::Sender<bool>,
+    /// `true` while messages are handed to the node: not between the two events. Locked while one
+    /// is handed over, so that it does not follow [`BusEvent::Down`].
+    admits: RwLock<bool>,
     requests: Requests,
 }
 
@@ -78,6 +81,7 @@ impl Link {
             events: OnceLock::new(),
             connects: AtomicU64::new(connects),
             up: watch::Sender::new(true),
+            admits: RwLock::new(true),
         }
     }
 
@@ -103,15 +107,23 @@ impl Link {
         self.statistics.connects.load(Ordering::Acquire)
     }
 
-    /// Returns whether to hand a message that was received now to the node. If the message is the
-    /// first of a new connection, the node is told of the connection before.
-    pub(super) async fn admits_message(&self) -> bool {
-        let connects = self.connects();
-        if connects == self.connects.load(Ordering::Acquire) {
-            return self.is_up();
+    /// Returns a guard if a message that was received now is to be handed to the node, which is
+    /// told of no change before the guard is dropped. If the message is the first of a new
+    /// connection, the node is told of the connection before.
+    pub(super) async fn admit(&self) -> Option<RwLockReadGuard<'_, bool>> {
+        loop {
+            {
+                let admits = self.admits.read().unwrap_or_else(PoisonError::into_inner);
+                if self.connects() == self.connects.load(Ordering::Acquire) {
+                    return admits.then_some(admits);
+                }
+            }
+            self.on_connected(self.connects(), false).await;
         }
-        self.on_connected(connects, false).await;
-        self.is_up()
+    }
+
+    fn set_admits(&self, admits: bool) {
+        *self.admits.write().unwrap_or_else(PoisonError::into_inner) = admits;
     }
 
     /// Tells the node of a connection, unless it knows. A connection that it knows works again only
@@ -122,11 +134,13 @@ impl Link {
         if is_new {
             // The replies to what was asked over a former connection will not come.
             self.requests.fail_before(connects);
+            self.set_admits(false);
             self.tell(&mut told, false).await;
         }
         if is_new || proven {
             self.up.send_replace(true);
             self.tell(&mut told, true).await;
+            self.set_admits(true);
         }
         // At the end: tasks that find it unchanged wait for the lock, and hand over nothing before.
         self.connects.fetch_max(connects, Ordering::AcqRel);
@@ -137,6 +151,7 @@ impl Link {
         if self.up.send_replace(false) {
             self.requests.fail_all();
         }
+        self.set_admits(false);
         self.tell(&mut told, false).await;
     }
 

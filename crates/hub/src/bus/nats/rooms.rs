@@ -83,9 +83,7 @@ pub(super) async fn follow_live(
 ) {
     let mut last_connections = LastConnections::default();
     while let Some(message) = next_message(&mut subscriber).await {
-        if !link.admits_message().await {
-            continue;
-        }
+        let Some(_admitted) = link.admit().await else { continue };
         let Some((from, mut bytes)) = take_node(message.payload) else { continue };
         let Ok(connection) = bytes.try_get_u64() else { continue };
         if from == node || !last_connections.admits(from, connection) {
@@ -111,7 +109,7 @@ pub(super) async fn follow_stored(
         let is_late = tokio::select! {
             message = next_message(&mut subscriber) => {
                 let Some(message) = message else { return };
-                if link.admits_message().await {
+                if link.admit().await.is_some() {
                     if let Some(republished) = Republished::new(message) {
                         order.push(republished.sequence, republished.previous, republished);
                     }
@@ -175,9 +173,7 @@ pub(super) async fn follow_nodes(
     mut subscriber: Subscriber,
 ) {
     while let Some(message) = next_message(&mut subscriber).await {
-        if !link.admits_message().await {
-            continue;
-        }
+        let Some(_admitted) = link.admit().await else { continue };
         match take_node(message.payload) {
             Some((from, bytes)) if from != node => {
                 events.send(BusEvent::Message { from, bytes });
