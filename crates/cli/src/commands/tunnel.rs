@@ -12,6 +12,7 @@
 //! connection at both ends.
 
 use clap::{Args, Subcommand};
+use sockeye::mux;
 
 use crate::parsed::ParseAgain;
 
@@ -69,6 +70,26 @@ impl Tunnel {
             End::Serve(options) => options.check_files(),
         }
     }
+}
+
+/// Window of a connection before it grows, in bytes.
+const STREAM_WINDOW: u32 = 64 << 10;
+
+/// Minimum window of a session, in bytes: windows of connections grow by at most half of it.
+const MIN_SESSION_WINDOW: u32 = 32 << 20;
+
+/// Returns the limits of a session in which the other end opens at most `max_streams` connections.
+/// All of them may stall without holding up others, since half of the window is theirs.
+fn mux_config(max_streams: u32) -> mux::Config {
+    let stalled = max_streams.saturating_mul(STREAM_WINDOW).saturating_mul(2);
+    mux::Config::new()
+        .max_bi_streams(max_streams)
+        .max_uni_streams(0)
+        .stream_window(STREAM_WINDOW)
+        .session_window(stalled.max(MIN_SESSION_WINDOW))
+        // The session below has its own timeouts and pings.
+        .idle_timeout(None)
+        .keep_alive(None)
 }
 
 /// Parses the length of the buffers of a session, which its protocol states in four bytes.

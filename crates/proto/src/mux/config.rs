@@ -2,16 +2,15 @@ use std::time::Duration;
 
 use super::parameters::{DEFAULT_MAX_RECORD_SIZE, TransportParameters};
 
-/// Default of `stream_window`: that of the package `@moq/qmux`, which a stream at 20 Mbit/s and
-/// 100 ms fills.
-const DEFAULT_STREAM_WINDOW: u32 = 256 << 10;
+/// Default of `stream_window`: one record, which a stream at 5 Mbit/s and 100 ms fills.
+const DEFAULT_STREAM_WINDOW: u32 = 64 << 10;
 
 /// Default of `max_stream_window`: the product of 800 Mbit/s and 167 ms.
 const DEFAULT_MAX_STREAM_WINDOW: u32 = 16 << 20;
 
-/// Default of `session_window`: twice `max_stream_window`, so that streams whose windows have grown
-/// leave half of it to the others.
-const DEFAULT_SESSION_WINDOW: u32 = 32 << 20;
+/// Default of `session_window`. One half is what windows grow by, the other the windows of all
+/// streams before they grow: streams whose data is never read do not hold up others.
+const DEFAULT_SESSION_WINDOW: u32 = 2 * 2 * DEFAULT_MAX_STREAMS * DEFAULT_STREAM_WINDOW;
 
 /// Default of `send_buffer`: some records ahead of the transport. Sent data is not kept.
 const DEFAULT_SEND_BUFFER: u32 = 128 << 10;
@@ -71,7 +70,7 @@ impl Config {
     }
 
     /// Sets the window of a new stream: the length of data that the peer may send before the
-    /// program reads, in bytes; at least 1. Default: 256 KiB.
+    /// program reads, in bytes; at least 1. Default: 64 KiB.
     pub const fn stream_window(self, stream_window: u32) -> Self {
         Self { stream_window: if stream_window == 0 { 1 } else { stream_window }, ..self }
     }
@@ -84,8 +83,9 @@ impl Config {
         Self { max_stream_window, ..self }
     }
 
-    /// Sets the maximum length of unread data of all streams, in bytes; at least 1. Default: 32 MiB.
-    /// Unread streams hold up other streams only when this limit is reached.
+    /// Sets the maximum length of unread data of all streams, in bytes; at least 1. Default: 64 MiB.
+    /// Unread streams hold up other streams only when this limit is reached, which it never is if
+    /// one half of it holds a `stream_window` for each stream that the peer may open, as by default.
     pub const fn session_window(self, session_window: u32) -> Self {
         Self { session_window: if session_window == 0 { 1 } else { session_window }, ..self }
     }

@@ -27,11 +27,18 @@ impl SessionWindow {
         Ok(())
     }
 
-    /// Counts data that was read or discarded. Returns whether a `MAX_DATA` frame is due.
-    pub(super) const fn on_read(&mut self, length: u64) -> bool {
+    /// Counts data that was read or discarded.
+    pub(super) const fn on_read(&mut self, length: u64) {
         self.read += length;
-        let growth = self.read + self.window - self.limit;
-        growth > 0 && growth >= self.window / 2
+    }
+
+    /// Returns whether a `MAX_DATA` frame is due: whether the peer may send less than half of the
+    /// free part of the window. Unread data reduces that part, and nothing else would raise a limit
+    /// that streams whose programs read nothing have used up.
+    pub(super) const fn needs_update(&self) -> bool {
+        let free = self.window - (self.received - self.read);
+        let known = self.limit - self.received;
+        known < free && known <= free / 2
     }
 
     /// Returns the limit for a `MAX_DATA` frame that is sent now.

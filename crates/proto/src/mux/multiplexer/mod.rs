@@ -245,9 +245,21 @@ impl Multiplexer {
         }
     }
 
+    /// Counts data that has arrived.
+    fn on_received(&mut self, length: u64) -> Result<(), Violation> {
+        self.window.on_received(length)?;
+        self.update_window();
+        Ok(())
+    }
+
     /// Counts data that was read or discarded.
     fn on_read(&mut self, length: usize) {
-        if length > 0 && self.window.on_read(length as u64) {
+        self.window.on_read(length as u64);
+        self.update_window();
+    }
+
+    fn update_window(&mut self) {
+        if self.window.needs_update() {
             self.control.push(Control::MaxData);
         }
     }

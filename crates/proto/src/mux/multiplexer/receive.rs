@@ -134,12 +134,12 @@ impl Multiplexer {
         let (is_new, half) = self.streams.receiver(id, peer)?;
         let Some(half) = half else {
             // The stream may have been reset: see `RecvHalf::on_data`.
-            self.window.on_received(length as u64)?;
+            self.on_received(length as u64)?;
             self.on_read(length);
             return Ok(());
         };
         let discarded = half.on_data(id, offset, data, fin)?;
-        self.window.on_received(length as u64)?;
+        self.on_received(length as u64)?;
         self.on_opened(id, is_new);
         self.push_event(Event::Readable(id));
         self.on_read(discarded);
@@ -160,7 +160,7 @@ impl Multiplexer {
         //# An endpoint MUST use the final size of the stream to account for all
         //# bytes sent on the stream in its connection-level flow controller.
         let (skipped, unread) = half.on_reset(id, final_size, code)?;
-        self.window.on_received(skipped)?;
+        self.on_received(skipped)?;
         self.on_opened(id, is_new);
         self.push_event(Event::Readable(id));
         self.on_read(unread);

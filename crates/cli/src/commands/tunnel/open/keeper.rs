@@ -15,6 +15,7 @@ use super::Open;
 use super::link::Publisher;
 use super::remote::{Bind, Remotes};
 use crate::client::{Failure, FailureKind, opening, token};
+use crate::commands::tunnel::mux_config;
 use crate::commands::tunnel::protocol::{GOING_AWAY, PATH, SUBPROTOCOL};
 
 /// Time after which the client pings a silent server. Proxies drop connections that are silent for
@@ -90,10 +91,7 @@ impl Keeper {
         Ok(Self {
             reconnecting: Box::new(reconnecting),
             limits: Limits::new().buffer(options.buffer).window(options.buffer),
-            mux: mux::Config::new()
-                .max_bi_streams(options.max_streams)
-                .idle_timeout(None)
-                .keep_alive(None),
+            mux: mux_config(options.max_streams),
             has_begun,
             current: None,
         })

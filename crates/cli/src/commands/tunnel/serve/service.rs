@@ -10,6 +10,7 @@ use tokio::sync::Semaphore;
 use super::Serve;
 use super::holders::Holders;
 use crate::commands::tunnel::allow::{Binds, Targets};
+use crate::commands::tunnel::mux_config;
 use crate::host::access_log::AccessLog;
 use crate::host::bearer::BearerAccess;
 
@@ -35,11 +36,6 @@ pub(super) struct Service {
 
 impl Service {
     pub(super) fn new(options: &Serve, access: BearerAccess, log: Option<AccessLog>) -> Self {
-        // The session below has its own timeouts and pings.
-        let mux = mux::Config::new()
-            .max_bi_streams(options.max_streams)
-            .idle_timeout(None)
-            .keep_alive(None);
         Self {
             access,
             targets: Targets::new(&options.allow),
@@ -51,7 +47,7 @@ impl Service {
             lookups: Arc::new(Semaphore::new(MAX_LOOKUPS)),
             holders: Holders::default(),
             log,
-            mux,
+            mux: mux_config(options.max_streams),
         }
     }
 
