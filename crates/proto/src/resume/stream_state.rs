@@ -179,7 +179,7 @@ impl<E: Clone + From<ResumeError>> StreamState<E> {
         self.check()?;
         if !self.session.is_finished() {
             self.session.finish();
-            self.wake_driver();
+            wake(&mut self.driver);
         }
         Ok(())
     }
@@ -256,9 +256,11 @@ impl<E: Clone + From<ResumeError>> StreamState<E> {
         }
     }
 
+    /// Charges the buffers and wakes the driver. The supervisor would find nothing to do, and waking
+    /// two tasks at once moves one of them to another thread.
     fn on_moved(&mut self) {
         self.account();
-        self.wake_driver();
+        wake(&mut self.driver);
     }
 
     /// Wakes this task when the session has something for the driver.
