@@ -1,8 +1,9 @@
 //! The threads that serve connections.
 //!
 //! A connection of a gateway stays on one thread, with the connection to the upstream that its calls
-//! use: on a runtime whose threads share their tasks, each call would wake another thread several
-//! times, and these system calls cost as much as the work of the call.
+//! use, and one of a tunnel with the connections to its targets: on a runtime whose threads share
+//! their tasks, each call or piece of data would wake another thread several times, and these system
+//! calls cost as much as the work.
 
 use std::io;
 use std::sync::Arc;

@@ -39,7 +39,7 @@ mod users;
 /// # Errors
 /// A [`Failure`], which has the exit code.
 pub(super) fn run(options: &Open) -> anyhow::Result<()> {
-    runtime::run(async { Ok(open(options).await?) })
+    runtime::run_on_this_thread(async { Ok(open(options).await?) })
 }
 
 async fn open(options: &Open) -> Result<(), Failure> {

@@ -22,6 +22,7 @@ use crate::host::reload::ReloadSignal;
 use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
 use crate::host::settings::HostSettings;
+use crate::host::workers::Workers;
 use crate::parsed::ParseAgain;
 use crate::runtime;
 
@@ -71,7 +72,7 @@ async fn serve(options: Serve, parse_again: ParseAgain<Serve>) -> anyhow::Result
     let upgrades = Reloadable::new(upgrades);
     let readiness = Readiness::new(|| None);
     let router = routes::router(upgrades.clone(), metrics, &readiness);
-    let server = Server::new(hosting, router, host);
+    let server = Server::new(hosting, router, host).workers(Workers::start()?);
 
     listener.announce(has_tls);
     if options.allow.is_empty() && options.allow_bind.is_empty() {

@@ -11,6 +11,7 @@ use sockeye::axum::{WebSocketRejection, WebSocketUpgrade};
 use sockeye::handshake::OriginPolicy;
 use sockeye::resume::ResumableSessions;
 use sockeye::upgrade::Options;
+use tokio::runtime::Handle;
 use tracing::{Instrument as _, debug};
 
 use super::Serve;
@@ -91,8 +92,10 @@ async fn upgrade(
         Err(rejection) => return rejection.into_response(),
     };
     let span = guard.span().clone();
-    let handler = async move |ws: WebSocket| {
+    let handler = async move |mut ws: WebSocket| {
         debug!("client connected");
+        // The session that it may begin stays on this thread.
+        ws.set_data(Handle::current());
         match upgrades.sessions.serve(ws, &identity).await {
             Ok(()) => debug!("client disconnected"),
             Err(error) => debug!("client disconnected: {error}"),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sockeye::mux;
 use sockeye::resume::{Listener, ResumableStream};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::debug;
@@ -15,7 +16,8 @@ use crate::commands::tunnel::protocol::{GOING_AWAY, TOKEN_REMOVED};
 use crate::commands::tunnel::relay::Stream;
 
 /// Accepts the sessions of all clients for as long as the future is polled, and serves them as tasks
-/// of `clients`, which end after the sender of `service` is dropped.
+/// of `clients`, which end after the sender of `service` is dropped. A session runs on the thread of
+/// the WebSocket that began it: on several threads, most pieces of its data would wake another one.
 pub(super) async fn accept_all(
     mut listener: Listener,
     service: &watch::Receiver<Arc<Service>>,
@@ -27,7 +29,9 @@ pub(super) async fn accept_all(
             stream = listener.accept() => {
                 let Some(stream) = stream else { return };
                 number += 1;
-                clients.spawn(serve(stream, service.clone(), number));
+                let runtime = stream.all_data().get().cloned();
+                let runtime = runtime.unwrap_or_else(Handle::current);
+                clients.spawn_on(serve(stream, service.clone(), number), &runtime);
             }
             Some(_) = clients.join_next() => {}
         }
