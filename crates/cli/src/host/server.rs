@@ -16,7 +16,7 @@ use super::reloadable::Reloadable;
 use super::settings::HostSettings;
 use super::shutdown::ConnectionGuard;
 use super::slots::Slots;
-use super::workers::Workers;
+use super::workers::{Worker, Workers};
 use super::{Hosting, plain};
 
 /// The state that the connections of a server share.
@@ -111,12 +111,14 @@ impl<A: Answer> Server<A> {
             // A WebSocket on an HTTP/2 stream may have taken the slot meanwhile.
             let Ok(slot) = self.slots.take().await else { return };
             debug!(%peer, "accepted");
-            let guard = ConnectionGuard::new(&self.drain, peer, slot);
+            let worker = self.workers.as_ref().and_then(Workers::least_busy);
+            let place = worker.map(Worker::occupy);
+            let guard = ConnectionGuard::new(&self.drain, peer, slot, place);
             let service = self.service.clone();
             let config = self.config.current();
             let serve = |stream| connection::serve(stream, service, guard, config);
-            match &self.workers {
-                Some(workers) => workers.spawn(stream, serve),
+            match worker {
+                Some(worker) => worker.spawn(stream, serve),
                 None => drop(tokio::spawn(serve(stream))),
             }
         }

@@ -10,11 +10,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use tracing::Span;
 
 use super::streams::StreamGuard;
+use super::workers::Occupied;
 
-/// Guards a connection: holds its slot of the connection limit from accept until the last task of
-/// the connection ends. An HTTP/1.1 connection shares the slot with the WebSocket that it is
-/// upgraded to. An HTTP/2 connection shares the slot with one of its WebSockets at a time; every
-/// other concurrent WebSocket takes a slot of its own.
+/// Guards a connection: holds its slot of the connection limit and its place on a thread, from
+/// accept until the last task of the connection ends. An HTTP/1.1 connection shares the slot with
+/// the WebSocket that it is upgraded to. An HTTP/2 connection shares the slot with one of its
+/// WebSockets at a time; every other concurrent WebSocket takes a slot of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionGuard {
     peer: SocketAddr,
@@ -33,6 +34,7 @@ struct Registration {
     slot: OwnedSemaphorePermit,
     /// `true` while a WebSocket on an HTTP/2 stream shares the slot.
     is_shared: AtomicBool,
+    _place: Option<Occupied>,
     _drain: DrainGuard,
 }
 
@@ -55,10 +57,16 @@ impl Drop for WebSocketSlot {
 }
 
 impl ConnectionGuard {
-    /// Registers a connection.
-    pub(crate) fn new(drain: &Drain, peer: SocketAddr, slot: OwnedSemaphorePermit) -> Self {
-        let registration =
-            Registration { slot, is_shared: AtomicBool::new(false), _drain: drain.guard() };
+    /// Registers a connection. `place` is that on the thread that will serve it, if it is one of
+    /// [`Workers`](super::workers::Workers).
+    pub(super) fn new(
+        drain: &Drain,
+        peer: SocketAddr,
+        slot: OwnedSemaphorePermit,
+        place: Option<Occupied>,
+    ) -> Self {
+        let (is_shared, drain_guard) = (AtomicBool::new(false), drain.guard());
+        let registration = Registration { slot, is_shared, _place: place, _drain: drain_guard };
         Self {
             peer,
             span: Span::none(),

@@ -28,8 +28,9 @@ pub(crate) struct Workers {
     workers: Vec<Worker>,
 }
 
+/// A thread with a runtime.
 #[derive(Debug)]
-struct Worker {
+pub(super) struct Worker {
     runtime: Handle,
     /// Number of connections that the thread serves.
     connections: Arc<AtomicUsize>,
@@ -47,29 +48,15 @@ impl Workers {
         Ok(Self { workers: workers.context("cannot start the threads of the program")? })
     }
 
-    /// Serves a connection on the thread that serves the fewest. A connection that fails before is
-    /// dropped.
-    pub(super) fn spawn<S, F>(&self, stream: S, serve: impl FnOnce(S) -> F + Send + 'static)
-    where
-        S: ClientStream,
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let fewest = |worker: &&Worker| worker.connections.load(Ordering::Relaxed);
-        let Some(worker) = self.workers.iter().min_by_key(fewest) else { return };
-        let connection = Connection::begin(&worker.connections);
-        // Each runtime has to watch the socket by itself.
-        let stream = match stream.detach() {
-            Ok(stream) => stream,
-            Err(error) => return debug!("a connection failed before it was served: {error}"),
-        };
-        worker.runtime.spawn(run::<S, F>(stream, serve, connection));
+    /// Returns the thread that serves the fewest connections.
+    pub(super) fn least_busy(&self) -> Option<&Worker> {
+        self.workers.iter().min_by_key(|worker| worker.connections.load(Ordering::Relaxed))
     }
 }
 
 async fn run<S: ClientStream, F: Future<Output = ()>>(
     stream: S::Detached,
     serve: impl FnOnce(S) -> F,
-    _connection: Connection,
 ) {
     match S::attach(stream) {
         Ok(stream) => serve(stream).await,
@@ -93,6 +80,25 @@ impl Worker {
         })?;
         Ok(Self { runtime: handle, connections: Arc::default(), _running: running })
     }
+
+    /// Counts a connection as one of this thread, until the value is dropped.
+    pub(super) fn occupy(&self) -> Occupied {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        Occupied(Arc::clone(&self.connections))
+    }
+
+    /// Serves a connection. One that fails before is dropped.
+    pub(super) fn spawn<S, F>(&self, stream: S, serve: impl FnOnce(S) -> F + Send + 'static)
+    where
+        S: ClientStream,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        // Each runtime has to watch the socket by itself.
+        match stream.detach() {
+            Ok(stream) => drop(self.runtime.spawn(run::<S, F>(stream, serve))),
+            Err(error) => debug!("a connection failed before it was served: {error}"),
+        }
+    }
 }
 
 /// Keeps a timer of the runtime that ends before the timeouts of connections. Never returns.
@@ -106,18 +112,11 @@ async fn tick() {
     }
 }
 
-/// A connection that a thread serves, until it is dropped.
+/// The place of a connection on a thread.
 #[derive(Debug)]
-struct Connection(Arc<AtomicUsize>);
+pub(super) struct Occupied(Arc<AtomicUsize>);
 
-impl Connection {
-    fn begin(connections: &Arc<AtomicUsize>) -> Self {
-        connections.fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(connections))
-    }
-}
-
-impl Drop for Connection {
+impl Drop for Occupied {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -128,11 +127,13 @@ mod tests {
     use std::collections::HashSet;
     use std::future::pending;
 
+    use sockeye::Drain;
     use tokio::io::AsyncReadExt as _;
     use tokio::net::{TcpListener, TcpStream};
-    use tokio::sync::mpsc;
+    use tokio::sync::{Semaphore, mpsc};
 
     use super::*;
+    use crate::host::shutdown::ConnectionGuard;
 
     #[tokio::test]
     async fn connections_are_spread_over_the_threads_and_end_with_them() {
@@ -145,10 +146,12 @@ mod tests {
             clients.push(TcpStream::connect(address).await.expect("connected"));
             let (stream, _) = listener.accept().await.expect("accepted");
             let threads = threads.clone();
-            workers.spawn(stream, move |stream| async move {
+            let worker = workers.least_busy().expect("there are some");
+            let occupied = worker.occupy();
+            worker.spawn(stream, move |stream| async move {
                 let _ = threads.send(thread::current().id());
                 pending::<()>().await;
-                drop(stream);
+                drop((stream, occupied));
             });
             ids.extend(serving.recv().await);
         }
@@ -157,5 +160,20 @@ mod tests {
         for mut client in clients {
             assert_eq!(client.read(&mut [0]).await.expect("closed"), 0);
         }
+    }
+
+    #[tokio::test]
+    async fn a_connection_has_its_place_until_its_last_task_ends() {
+        let workers = Workers { workers: (0..2).map(|i| Worker::start(i).unwrap()).collect() };
+        let least_busy = || std::ptr::from_ref(workers.least_busy().unwrap());
+        let slot = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        let place = Some(workers.workers[0].occupy());
+        let address = ([127, 0, 0, 1], 1).into();
+        let of_http = ConnectionGuard::new(&Drain::new(), address, slot, place);
+        let of_websocket = of_http.clone();
+        drop(of_http);
+        assert_eq!(least_busy(), std::ptr::from_ref(&workers.workers[1]));
+        drop(of_websocket);
+        assert_eq!(least_busy(), std::ptr::from_ref(&workers.workers[0]));
     }
 }
