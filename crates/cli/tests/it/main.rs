@@ -86,6 +86,7 @@ mod tunnel_listens_again;
 mod tunnel_open_is_interrupted;
 mod tunnel_proxies;
 mod tunnel_reload;
+mod tunnel_sessions_belong_to_their_owners;
 mod tunnel_survives_cuts;
 mod tunnel_writes_its_access_log;
 mod unread_responses_end_the_connection;
