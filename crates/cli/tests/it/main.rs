@@ -82,6 +82,7 @@ mod trusted_proxies_report_the_client;
 mod tunnel_denies;
 mod tunnel_forwards;
 mod tunnel_frees_connections;
+mod tunnel_hides_denied_targets;
 mod tunnel_listens_again;
 mod tunnel_open_is_interrupted;
 mod tunnel_proxies;

@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io::{BufRead as _, ErrorKind, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 
 use serde_json::Value;
 
-use crate::program::tunnel::{Client, echo, exchange, failed_open, open, serve};
+use crate::program::tunnel::{Client, echo, exchange, failed_open, open, serve, socks, target};
 use crate::program::{error_output, file};
 
 const TOKEN: &str = "a-token-of-the-tests";
@@ -14,18 +14,6 @@ const TOKEN: &str = "a-token-of-the-tests";
 /// Returns the file with the token.
 fn token_file(name: &str) -> String {
     file(name, &format!("# tests\n{TOKEN}\n")).to_str().unwrap().to_owned()
-}
-
-/// Returns the reply code to a SOCKS5 request for a name and port.
-fn socks(proxy: &str, host: &str, port: u16) -> u8 {
-    let mut stream = TcpStream::connect(proxy).unwrap();
-    let mut request = vec![5, 1, 0, 5, 1, 0, 3, u8::try_from(host.len()).unwrap()];
-    request.extend(host.as_bytes());
-    request.extend(port.to_be_bytes());
-    stream.write_all(&request).unwrap();
-    let mut reply = [0; 4];
-    stream.read_exact(&mut reply).unwrap();
-    reply[3]
 }
 
 #[test]
@@ -54,7 +42,7 @@ fn a_scan_of_ports_and_of_spellings_finds_nothing() {
     let client = Client::start(&server.url, 1, &["-D", "0"]);
     for listener in &open_ports {
         let port = listener.local_addr().unwrap().port();
-        assert_eq!(socks(&client.addresses[0], "127.0.0.1", port), 2, "port {port}");
+        assert_eq!(socks(&client.addresses[0], "127.0.0.1", port).0, 2, "port {port}");
     }
     let port = open_ports[0].local_addr().unwrap().port();
     for host in [
@@ -73,7 +61,7 @@ fn a_scan_of_ports_and_of_spellings_finds_nothing() {
         "169.254.169.254",
         "fd00:ec2::254",
     ] {
-        let code = socks(&client.addresses[0], host, port);
+        let code = socks(&client.addresses[0], host, port).0;
         // The system may not know the spelling as an address.
         assert!([2, 4].contains(&code), "{host}: {code}");
     }
@@ -84,7 +72,7 @@ fn a_scan_of_ports_and_of_spellings_finds_nothing() {
     }
     server.wait_for("denied");
     // The rule for one port stands: nothing listens there.
-    assert_eq!(socks(&client.addresses[0], "127.0.0.1", 1), 5);
+    assert_eq!(socks(&client.addresses[0], "127.0.0.1", 1).0, 5);
     let lines = std::fs::read_to_string(&log).unwrap();
     assert!(lines.lines().filter(|line| line.contains("\"denied\"")).count() >= 20, "{lines}");
 }
@@ -95,7 +83,7 @@ fn a_name_that_resolves_to_this_machine_is_denied() {
     // The rule is about the name, whoever decides where the name leads.
     let server = serve(&["--allow", "*.localhost:*"]);
     let client = Client::start(&server.url, 1, &["-D", "0"]);
-    let code = socks(&client.addresses[0], "evil.localhost", target.port());
+    let code = socks(&client.addresses[0], "evil.localhost", target.port()).0;
     // 4 where the system does not resolve names below localhost.
     assert!([2, 4].contains(&code), "{code}");
 }
@@ -140,8 +128,8 @@ fn other_machines_are_served_only_with_a_token_or_a_flag() {
     let text = error_output(&["tunnel", "serve", "--listen", "0.0.0.0:0"]);
     assert!(text.contains("--token-file") && text.contains("--no-auth"), "{text}");
     let short = file("tunnel-short-token.txt", "hunter2\n");
-    let arguments = ["tunnel", "serve", "--token-file", short.to_str().unwrap()];
-    let text = error_output(&arguments);
+    let arguments = ["--listen", "127.0.0.1:0", "--token-file", short.to_str().unwrap()];
+    let text = error_output(&[&["tunnel", "serve"], &arguments[..]].concat());
     assert!(text.contains("line 1") && !text.contains("hunter2"), "{text}");
 }
 
@@ -211,7 +199,7 @@ fn the_access_log_has_a_line_for_each_connection() {
 
 #[test]
 fn a_target_learns_the_address_of_the_client() {
-    let target = crate::program::tunnel::target(|mut stream| {
+    let target = target(|mut stream| {
         let mut header = [0; 28];
         stream.read_exact(&mut header).unwrap();
         stream.write_all(&header).unwrap();

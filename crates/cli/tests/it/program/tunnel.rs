@@ -119,6 +119,19 @@ pub(crate) fn dial(address: &str) -> TcpStream {
     stream
 }
 
+/// Asks a proxy for a name and port by SOCKS5, and returns the reply code and the connection.
+pub(crate) fn socks(proxy: &str, host: &str, port: u16) -> (u8, TcpStream) {
+    let mut stream = dial(proxy);
+    let mut request = vec![5, 1, 0, 5, 1, 0, 3, u8::try_from(host.len()).unwrap()];
+    request.extend(host.as_bytes());
+    request.extend(port.to_be_bytes());
+    stream.write_all(&request).unwrap();
+    // The method, and a reply with an IPv4 address and a port.
+    let mut reply = [0; 12];
+    stream.read_exact(&mut reply).unwrap();
+    (reply[3], stream)
+}
+
 /// Starts a server that runs the script with each connection, and returns its address.
 pub(crate) fn target(script: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
