@@ -87,6 +87,8 @@ mod tunnel_listens_again;
 mod tunnel_open_is_interrupted;
 mod tunnel_proxies;
 mod tunnel_reload;
+#[cfg(target_os = "linux")]
+mod tunnel_resolves_names_once;
 mod tunnel_sessions_belong_to_their_owners;
 mod tunnel_survives_cuts;
 mod tunnel_writes_its_access_log;

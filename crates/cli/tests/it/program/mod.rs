@@ -14,6 +14,10 @@ pub(crate) mod exec;
 pub(crate) mod grpc;
 pub(crate) mod hub;
 #[cfg(target_os = "linux")]
+pub(crate) mod names;
+#[cfg(target_os = "linux")]
+pub(crate) mod namespace;
+#[cfg(target_os = "linux")]
 pub(crate) mod terminal;
 pub(crate) mod token;
 pub(crate) mod tunnel;
