@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the peers of the interoperability tests: Python `websockets`, `h2` and
 # `centrifuge-python`, npm `ws`, `@moq/qmux`, `centrifuge` and `playwright-core`, Chromium, curl,
-# redis-server, nats-server and pebble. Does nothing if all of them are installed.
+# iproute2, redis-server, nats-server and pebble. Does nothing if all of them are installed.
 #
 #   target/peers/venv/bin/python          has `websockets`, `h2` and `centrifuge`
 #   target/peers/node/node_modules        has `ws`, `@moq/qmux`, `centrifuge` and `playwright-core`
@@ -32,6 +32,7 @@ debian_packages() {
   local missing=()
   command -v chromium >/dev/null || missing+=(chromium)
   command -v curl >/dev/null || missing+=(curl)
+  command -v ip >/dev/null || missing+=(iproute2)
   command -v redis-server >/dev/null || missing+=(redis-server)
   command -v pebble >/dev/null || missing+=(pebble)
   [ -x /usr/sbin/nats-server ] || [ -x /usr/bin/nats-server ] || missing+=(nats-server)
