@@ -17,6 +17,7 @@ use sockeye::mux;
 use crate::parsed::ParseAgain;
 
 mod allow;
+mod bounded_listener;
 mod datagrams;
 mod open;
 mod protocol;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::warn;
 
@@ -16,14 +15,12 @@ use super::proxy;
 use super::report::report;
 use super::users::Users;
 use crate::client::Failure;
+use crate::commands::tunnel::bounded_listener::{Accepted, BoundedListener};
 use crate::commands::tunnel::relay::{self, Counts};
 use crate::commands::tunnel::socket::{Socket, SocketListener, describe_bind};
 
 /// Maximum number of open connections of one listener; further ones wait in the system's queue.
 const MAX_ACCEPTED: usize = 1024;
-
-/// Delay after a failed accept, as when the process has too many files open.
-const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// The purpose of the connections of a listener.
 #[derive(Clone, Debug)]
@@ -82,35 +79,23 @@ impl Local {
 
     /// Serves connections for as long as the future is polled.
     pub(super) async fn serve(self, link: Link) {
-        let places = Arc::new(Semaphore::new(MAX_ACCEPTED));
+        let Self { listener, purpose, udp_idle } = self;
+        let mut listener = BoundedListener::new(listener, MAX_ACCEPTED);
         let mut connections = JoinSet::new();
         loop {
-            let accepted = async {
-                // Never closed.
-                let place = Arc::clone(&places).acquire_owned().await;
-                (place, self.listener.accept().await)
-            };
             tokio::select! {
-                (place, accepted) = accepted => match accepted {
-                    Ok((socket, _)) => {
-                        let (link, purpose) = (link.clone(), self.purpose.clone());
-                        let udp_idle = self.udp_idle;
-                        connections.spawn(async move {
-                            match purpose {
-                                Purpose::Forward(target) => forward(socket, &target, &link).await,
-                                Purpose::Proxy(users) => {
-                                    let users = users.as_deref();
-                                    proxy::serve(socket, users, &link, udp_idle).await;
-                                }
+                Accepted { socket, guard, .. } = listener.accept() => {
+                    let (link, purpose) = (link.clone(), purpose.clone());
+                    connections.spawn(async move {
+                        match purpose {
+                            Purpose::Forward(target) => forward(socket, &target, &link).await,
+                            Purpose::Proxy(users) => {
+                                proxy::serve(socket, users.as_deref(), &link, udp_idle).await;
                             }
-                            drop(place);
-                        });
-                    }
-                    Err(error) => {
-                        warn!("cannot accept on {}: {error}", self.listener.name());
-                        tokio::time::sleep(ACCEPT_RETRY).await;
-                    }
-                },
+                        }
+                        drop(guard);
+                    });
+                }
                 Some(_) = connections.join_next() => {}
             }
         }

@@ -5,11 +5,9 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::debug;
 
@@ -17,15 +15,13 @@ use super::client::Client;
 use super::holders::Held;
 use super::record::Record;
 use crate::commands::tunnel::allow::{Binds, Denied};
+use crate::commands::tunnel::bounded_listener::{Accepted, BoundedListener};
 use crate::commands::tunnel::protocol::{Answer, Code, Kind, Request};
 use crate::commands::tunnel::relay::{self, End, Stream};
 use crate::commands::tunnel::socket::{Socket, SocketListener, describe_bind};
 
 /// Maximum number of open connections of one listener; further ones wait in the system's queue.
 const MAX_ACCEPTED: usize = 256;
-
-/// Delay after a failed accept, as when the process has too many files open.
-const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// Listens for the client until the client ends the stream.
 pub(super) async fn serve(
@@ -49,35 +45,27 @@ pub(super) async fn serve(
         return record.end(&End::Session(error));
     }
     debug!(session = client.number, address = name, "listening for a client");
-    let places = Arc::new(Semaphore::new(MAX_ACCEPTED));
+    let mut listener = BoundedListener::new(listener, MAX_ACCEPTED);
     let mut connections = JoinSet::new();
     let end = loop {
-        let accepted = async {
-            // Never closed.
-            let place = Arc::clone(&places).acquire_owned().await;
-            (place, listener.accept().await)
-        };
         tokio::select! {
             // Nothing follows the request: the client stops listening.
             ended = stream.recv.read_chunk(1) => break match ended {
                 Ok(_) => End::Finished,
                 Err(error) => End::of_stream(error.into()),
             },
-            (place, accepted) = accepted => match accepted {
-                Ok((socket, peer)) => {
-                    let connection = Accepted {
-                        client: Arc::clone(client),
-                        tag: request.tag,
-                        listener: name.clone(),
-                        peer,
-                    };
-                    connections.spawn(async move {
-                        connection.serve(socket).await;
-                        drop(place);
-                    });
-                }
-                Err(_) => tokio::time::sleep(ACCEPT_RETRY).await,
-            },
+            Accepted { socket, peer, guard } = listener.accept() => {
+                let connection = AcceptedConnection {
+                    client: Arc::clone(client),
+                    tag: request.tag,
+                    listener: name.clone(),
+                    peer,
+                };
+                connections.spawn(async move {
+                    connection.serve(socket).await;
+                    drop(guard);
+                });
+            }
             Some(_) = connections.join_next() => {}
         }
     };
@@ -90,14 +78,14 @@ pub(super) async fn serve(
 }
 
 /// A connection that the server has accepted for a client.
-struct Accepted {
+struct AcceptedConnection {
     client: Arc<Client>,
     tag: u16,
     listener: String,
     peer: Option<SocketAddr>,
 }
 
-impl Accepted {
+impl AcceptedConnection {
     async fn serve(self, socket: Box<dyn Socket>) {
         let Self { client, tag, listener, peer } = self;
         let address = peer.map(|peer| peer.to_string());
