@@ -54,6 +54,31 @@ fn rules_change_for_new_connections_and_open_ones_stay() {
 }
 
 #[test]
+fn a_listener_that_no_rule_allows_any_more_ends_and_its_connections_stay() {
+    let target = echo();
+    let config = file("tunnel-reload-bind.toml", "allow-bind = [\"127.0.0.1:*\"]\n");
+    let mut server = serve(&["--config", config.to_str().unwrap()]);
+    let mut client = Client::start(&server.url, 1, &["-R", &format!("127.0.0.1:0:{target}")]);
+    let mut open = client.dial(0);
+    ping(&mut open);
+
+    // The listener is allowed by another rule, and then by none.
+    let rule = format!("allow-bind = [\"{}\"]\n", client.addresses[0]);
+    std::fs::write(&config, rule + "max-streams = 8\n").unwrap();
+    server.signal("HUP");
+    server.wait_for("reloaded");
+    ping(&mut client.dial(0));
+    std::fs::write(&config, "").unwrap();
+    server.signal("HUP");
+    server.wait_for("reloaded");
+    client.wait_for("no longer listens");
+    client.wait_for("--allow-bind");
+    let error = TcpStream::connect(&client.addresses[0]).expect_err("nothing listens");
+    assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    ping(&mut open);
+}
+
+#[test]
 fn a_token_that_is_removed_ends_its_sessions_only() {
     let target = echo();
     let tokens = file("tunnel-reload-tokens.txt", &format!("{LEAVES}\n{STAYS}\n"));

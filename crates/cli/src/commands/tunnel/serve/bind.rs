@@ -16,14 +16,14 @@ use super::holders::Held;
 use super::record::Record;
 use crate::commands::tunnel::allow::{Binds, Denied};
 use crate::commands::tunnel::bounded_listener::{Accepted, BoundedListener};
-use crate::commands::tunnel::protocol::{Answer, Code, Kind, Request};
+use crate::commands::tunnel::protocol::{Answer, AnswerError, Code, Kind, Request};
 use crate::commands::tunnel::relay::{self, End, Stream};
 use crate::commands::tunnel::socket::{Socket, SocketListener, describe_bind};
 
 /// Maximum number of open connections of one listener; further ones wait in the system's queue.
 const MAX_ACCEPTED: usize = 256;
 
-/// Listens for the client until the client ends the stream.
+/// Listens for the client until the client ends the stream, or no rule allows it any more.
 pub(super) async fn serve(
     client: &Arc<Client>,
     request: &Request,
@@ -46,6 +46,10 @@ pub(super) async fn serve(
     }
     debug!(session = client.number, address = name, "listening for a client");
     let mut listener = BoundedListener::new(listener, MAX_ACCEPTED);
+    let mut settings = client.settings();
+    // The request for the port that the system has picked.
+    let port = name.parse::<SocketAddr>().map_or(request.port, |address| address.port());
+    let bound = Request { port, ..request.clone() };
     let mut connections = JoinSet::new();
     let end = loop {
         tokio::select! {
@@ -65,6 +69,15 @@ pub(super) async fn serve(
                     connection.serve(socket).await;
                     drop(guard);
                 });
+            }
+            Ok(()) = settings.changed() => {
+                // Further connections follow the new rules, and those that are open stay.
+                let service = client.service();
+                if let Err(answer) = Place::of(&service.binds, request)
+                    && Place::of(&service.binds, &bound).is_err()
+                {
+                    break End::Refused(AnswerError::Refused(answer));
+                }
             }
             Some(_) = connections.join_next() => {}
         }

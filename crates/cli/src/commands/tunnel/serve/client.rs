@@ -50,6 +50,11 @@ impl Client {
         Arc::clone(&self.service.borrow())
     }
 
+    /// Returns the settings of the server, which a reload changes.
+    pub(super) fn settings(&self) -> watch::Receiver<Arc<Service>> {
+        self.service.clone()
+    }
+
     /// Takes a place for a listener; `None` when the client has too many.
     pub(super) fn begin_bind(self: &Arc<Self>) -> Option<BindGuard> {
         let more = |binds| (binds < MAX_BINDS).then_some(binds + 1);
