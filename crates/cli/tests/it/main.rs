@@ -90,6 +90,7 @@ mod tunnel_reload;
 #[cfg(target_os = "linux")]
 mod tunnel_resolves_names_once;
 mod tunnel_sessions_belong_to_their_owners;
+mod tunnel_stands_reported_troubles;
 mod tunnel_survives_cuts;
 mod tunnel_writes_its_access_log;
 mod unread_responses_end_the_connection;

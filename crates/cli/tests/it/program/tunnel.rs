@@ -15,9 +15,14 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// Starts `sockeye tunnel serve` on a free port of 127.0.0.1 with further arguments, and waits for
 /// the address.
 pub(crate) fn serve(arguments: &[&str]) -> Server {
+    Server::start_command(serve_command(arguments))
+}
+
+/// Returns the command of [`serve`], not yet started.
+pub(crate) fn serve_command(arguments: &[&str]) -> Command {
     let mut command = sockeye(&["tunnel", "serve", "--listen", "127.0.0.1:0"]);
     command.args(arguments).env_remove("SOCKEYE_TOKEN");
-    Server::start_command(command)
+    command
 }
 
 /// Returns the command `sockeye tunnel open` with these arguments, not yet started. It uses no proxy
@@ -51,7 +56,13 @@ pub(crate) struct Client {
 impl Client {
     /// Starts the client of a server, and waits until it has printed this number of addresses.
     pub(crate) fn start(url: &str, addresses: usize, arguments: &[&str]) -> Self {
-        let mut child = open(&[&[url], arguments].concat())
+        Self::start_command(open(&[&[url], arguments].concat()), addresses)
+    }
+
+    /// Starts a client by its whole command, and waits until it has printed this number of
+    /// addresses.
+    pub(crate) fn start_command(mut command: Command, addresses: usize) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::proxy_request::{BadRequest, Command, ProxyRequest};
+use super::proxy_request::{BadRequest, Command, ProxyRequest, without_brackets};
 use super::users::Users;
 use crate::commands::tunnel::protocol::Code;
 
@@ -79,8 +79,10 @@ fn is_authorized(line: &str, users: &Users) -> bool {
 
 fn parse_target(target: &str) -> Option<(String, u16)> {
     let (host, port) = target.rsplit_once(':')?;
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    (!host.is_empty()).then_some((host.to_owned(), port.parse().ok()?))
+    let host = without_brackets(host);
+    // The parser of numbers allows a sign.
+    let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number && !host.is_empty()).then_some((host.to_owned(), port.parse().ok()?))
 }
 
 /// Answers a request that is not served.
@@ -144,6 +146,7 @@ mod tests {
             ("GET http://a.test/ HTTP/1.1\r\n\r\n", "405 "),
             ("CONNECT a.test HTTP/1.1\r\n\r\n", "400 "),
             ("CONNECT :80 HTTP/1.1\r\n\r\n", "400 "),
+            ("CONNECT a.test:+80 HTTP/1.1\r\n\r\n", "400 "),
             ("CONNECT a.test:80\r\n\r\n", "400 "),
             ("hello\r\n\r\n", "400 "),
         ] {

@@ -67,11 +67,14 @@ async fn read_request(
     socket: &mut Box<dyn Socket>,
     users: Option<&Users>,
 ) -> Result<ProxyRequest, BadRequest> {
-    let first = socket.read_u8().await?;
-    if first == socks::VERSION {
-        socks::read_request(socket, users).await
-    } else {
-        http_proxy::read_request(socket, first, users).await
+    match socket.read_u8().await? {
+        socks::VERSION => socks::read_request(socket, users).await,
+        // The method of a request.
+        first if first.is_ascii_alphabetic() => {
+            http_proxy::read_request(socket, first, users).await
+        }
+        // SOCKS4 and TLS: their clients learn it at once.
+        _ => Err(BadRequest("the request is neither SOCKS5 nor HTTP")),
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::proxy_request::{BadRequest, Command, ProxyRequest};
+use super::proxy_request::{BadRequest, Command, ProxyRequest, without_brackets};
 use super::users::Users;
 use crate::commands::tunnel::protocol::Code;
 
@@ -75,7 +75,7 @@ pub(super) async fn read_address(
         IPV4 => Ipv4Addr::from_bits(reader.read_u32().await?).to_string(),
         IPV6 => Ipv6Addr::from_bits(reader.read_u128().await?).to_string(),
         NAME => match String::from_utf8(read_bytes(reader).await?) {
-            Ok(name) => name,
+            Ok(name) => without_brackets(&name).to_owned(),
             Err(_) => return Err(BadRequest("the name is not text")),
         },
         _ => return Ok(None),
@@ -167,6 +167,7 @@ mod tests {
         for (address, host) in [
             (&[1, 192, 0, 2, 7][..], "192.0.2.7"),
             (b"\x03\x0bexample.com", "example.com"),
+            (b"\x03\x0d[2001:db8::1]", "2001:db8::1"),
             (&[4, 0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], "2001:db8::1"),
         ] {
             let sent = [&[1, 0, 5, 1, 0][..], address, &[1, 187]].concat();
