@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::Open;
-use super::flows::Flows;
+use super::flows::{Flows, QueuedDatagram};
 use super::forward::Address;
 use super::link::Link;
 use super::report::report;
@@ -91,7 +91,7 @@ impl UdpForward {
     fn begin(
         &self,
         peer: SocketAddr,
-        datagrams: mpsc::Receiver<Vec<u8>>,
+        datagrams: mpsc::Receiver<QueuedDatagram>,
         link: Link,
     ) -> impl Future<Output = ()> + use<> {
         let receiver = Receiver { socket: Arc::clone(&self.socket), peer, header: Vec::new() };
@@ -123,7 +123,7 @@ impl Receiver {
 pub(super) async fn serve_flow(
     receiver: &Receiver,
     request: &Request,
-    datagrams: mpsc::Receiver<Vec<u8>>,
+    datagrams: mpsc::Receiver<QueuedDatagram>,
     link: &Link,
     idle_timeout: Duration,
 ) {
@@ -139,7 +139,7 @@ pub(super) async fn serve_flow(
 
 async fn relay(
     receiver: &Receiver,
-    mut queue: mpsc::Receiver<Vec<u8>>,
+    mut queue: mpsc::Receiver<QueuedDatagram>,
     stream: Stream,
     idle_timeout: Duration,
 ) -> End {
@@ -167,15 +167,15 @@ async fn relay(
 }
 
 async fn to_server(
-    queue: &mut mpsc::Receiver<Vec<u8>>,
+    queue: &mut mpsc::Receiver<QueuedDatagram>,
     send: &mut SendStream,
     counts: &Counts,
 ) -> End {
-    while let Some(datagram) = queue.recv().await {
-        if let Err(error) = datagrams::write(send, &datagram).await {
+    while let Some(queued) = queue.recv().await {
+        if let Err(error) = datagrams::write(send, &queued.datagram).await {
             return End::of_stream(error);
         }
-        counts.add_sent(datagram.len());
+        counts.add_sent(queued.datagram.len());
     }
     End::Finished
 }
