@@ -81,8 +81,7 @@ fn of_v6(address: Ipv6Addr) -> Option<Special> {
 /// IPv4-translated (RFC 2765 section 2.1), NAT64 (RFC 6052 section 2.1, and RFC 8215 with a prefix of
 /// 96 bits) or 6to4 (RFC 3056 section 2).
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
-    let ([0, 0, 0, 0, 0, 0, high, low]
-    | [0, 0, 0, 0, 0xffff, 0, high, low]
+    let ([0, 0, 0, 0, 0 | 0xffff, 0, high, low]
     | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
     | [0x64, 0xff9b, 1, _, _, _, high, low]
     | [0x2002, high, low, ..]) = address.segments()
