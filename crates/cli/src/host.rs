@@ -23,6 +23,7 @@ pub(crate) mod listening_socket;
 pub(crate) mod metrics;
 mod monitored_body;
 mod notifier;
+pub(crate) mod open_files;
 pub(crate) mod plain;
 pub(crate) mod proxies;
 pub(crate) mod reload;

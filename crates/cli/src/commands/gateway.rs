@@ -17,7 +17,7 @@ use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
 use crate::host::settings::HostSettings;
 use crate::host::workers::Workers;
-use crate::host::{listen, metrics, proxies};
+use crate::host::{listen, metrics, open_files, proxies};
 use crate::parsed::ParseAgain;
 use crate::runtime;
 
@@ -75,6 +75,7 @@ async fn serve(
     parse_again: ParseAgain<GatewayArguments>,
 ) -> anyhow::Result<()> {
     let hosting = &arguments.hosting;
+    open_files::raise_limit(hosting.max_connections);
     let metrics = metrics::install(hosting)?;
     if metrics::are_recorded(hosting) {
         sockeye_gateway::metrics::describe();

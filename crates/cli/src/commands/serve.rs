@@ -11,11 +11,11 @@ use crate::host::access_log::{self, AccessLog};
 use crate::host::health::Readiness;
 use crate::host::lifetime::{Lifetime, Stop};
 use crate::host::listener::Listener;
-use crate::host::metrics;
 use crate::host::reload::ReloadSignal;
 use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
 use crate::host::settings::HostSettings;
+use crate::host::{metrics, open_files};
 use crate::parsed::ParseAgain;
 use crate::runtime;
 
@@ -52,6 +52,7 @@ pub(crate) fn run(options: Serve, parse_again: ParseAgain<Serve>) -> anyhow::Res
 
 async fn serve(options: Serve, parse_again: ParseAgain<Serve>) -> anyhow::Result<()> {
     let hosting = &options.hosting;
+    open_files::raise_limit(hosting.max_connections);
     let bus = options.hub.bus()?;
     let metrics = metrics::install(hosting)?;
     let listener = Listener::open(hosting).await?;

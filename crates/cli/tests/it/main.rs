@@ -74,6 +74,8 @@ mod text_from_a_peer_is_logged_escaped;
 mod the_gateway_asks_who_may_call;
 mod the_gateway_speaks_every_protocol;
 mod the_hub_is_open_on_loopback_only;
+#[cfg(target_os = "linux")]
+mod the_limit_on_open_files_is_raised;
 mod the_memory_budget_closes_the_largest_holder;
 mod the_server_api_needs_its_key;
 #[cfg(feature = "otlp")]

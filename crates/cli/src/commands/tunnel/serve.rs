@@ -17,12 +17,12 @@ use crate::host::bearer::BearerAccess;
 use crate::host::health::Readiness;
 use crate::host::lifetime::Lifetime;
 use crate::host::listener::Listener;
-use crate::host::metrics;
 use crate::host::reload::ReloadSignal;
 use crate::host::reloadable::Reloadable;
 use crate::host::server::Server;
 use crate::host::settings::HostSettings;
 use crate::host::workers::Workers;
+use crate::host::{metrics, open_files};
 use crate::parsed::ParseAgain;
 use crate::runtime;
 
@@ -53,6 +53,7 @@ pub(super) fn run(options: Serve, parse_again: ParseAgain<Serve>) -> anyhow::Res
 
 async fn serve(options: Serve, parse_again: ParseAgain<Serve>) -> anyhow::Result<()> {
     let hosting = &options.hosting;
+    open_files::raise_limit(hosting.max_connections);
     let metrics = metrics::install(hosting)?;
     let listener = Listener::open(hosting).await?;
     let address = listener.address()?;
