@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::io::ErrorKind;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
@@ -24,7 +25,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tracing::{Instrument as _, debug};
+use tracing::{Instrument as _, debug, warn};
 
 use super::client_stream::ClientStream;
 use super::front::{Answer, Front};
@@ -99,6 +100,14 @@ pub(super) async fn serve<S: ClientStream, A: Answer>(
     let proxy_header = config.trusted_proxies.read_proxy_header(&mut stream, guard.peer());
     let guard = match tokio::time::timeout(config.handshake_timeout, proxy_header).await {
         Ok(Ok(client)) => guard.with_client(client),
+        // A check that connects and sends nothing is usual; another beginning is a wrong setting.
+        Ok(Err(error)) if error.kind() == ErrorKind::InvalidData => {
+            return warn!(
+                peer = %guard.peer(),
+                "connection of a trusted proxy ended: {error}; with --proxy-protocol each of them \
+                 begins with one"
+            );
+        }
         Ok(Err(error)) => return debug!(peer = %guard.peer(), "connection ended: {error}"),
         Err(_) => {
             return debug!(

@@ -54,6 +54,16 @@ fn a_proxy_header_has_a_deadline_and_a_stranger_may_not_send_one() {
 }
 
 #[test]
+fn a_trusted_proxy_without_a_header_is_logged() {
+    let mut server = program::Server::start(&["--trust-proxy", "127.0.0.1", "--proxy-protocol"]);
+    // A check of the port.
+    drop(server.dial());
+    let mut stream = server.send_get("/healthz");
+    assert_eq!(stream.read(&mut [0; 1]).unwrap_or(0), 0);
+    server.wait_for("connection of a trusted proxy ended: a PROXY header was expected");
+}
+
+#[test]
 fn a_header_alone_is_not_enough() {
     let error_output = program::error_output(&["serve", "--client-header", "forwarded"]);
     assert!(error_output.contains("--trust-proxy"), "{error_output}");
