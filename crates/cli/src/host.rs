@@ -41,6 +41,7 @@ pub(crate) mod tls;
 pub(crate) mod token;
 #[cfg(unix)]
 mod unix_stream;
+mod validity;
 pub(crate) mod websocket;
 pub(crate) mod workers;
 

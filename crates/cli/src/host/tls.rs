@@ -10,8 +10,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{InconsistentKeys, ServerConfig};
 
-use super::Hosting;
-use super::listen;
+use super::{Hosting, listen, validity};
 
 /// The name of HTTP/2 in ALPN (RFC 9113, 3.2).
 pub(crate) const HTTP2: &[u8] = b"h2";
@@ -40,6 +39,9 @@ pub(crate) fn server_config(
 
 fn from_files(cert: &Path, key: &Path) -> anyhow::Result<ServerConfig> {
     let chain = read_chain(cert)?;
+    if let Some(first) = chain.first() {
+        validity::warn_unless_valid(first, cert);
+    }
     configure(chain, read_key(key)?).map_err(|error| match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => anyhow::anyhow!(
             "the key in {} does not belong to the certificate in {}; expected the private key \

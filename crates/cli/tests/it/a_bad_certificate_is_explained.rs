@@ -93,6 +93,18 @@ fn an_error_for_a_file_without_pem_names_the_expected_header() {
 }
 
 #[test]
+fn an_expired_certificate_is_used_with_a_warning() {
+    let files = Files::new("expired");
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2026, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let cert = files.write("cert.pem", &params.self_signed(&key).unwrap().pem());
+    let key = files.write("key.pem", &key.serialize_pem());
+    let mut server = program::Server::start(&["--tls-cert", &cert, "--tls-key", &key]);
+    server.wait_for(&format!("the certificate in {cert} expired "));
+}
+
+#[test]
 fn a_certificate_cut_short_is_refused() {
     let files = Files::new("cut");
     let (cert, key) = files.pair("one");
