@@ -66,9 +66,10 @@ impl Replacement {
 
     /// Starts the new process, and waits until it serves. Returns its number.
     async fn start(&self, is_watched: bool) -> anyhow::Result<u32> {
+        check_outlives(std::process::id())?;
         let program =
             self.program.as_ref().context("cannot find the program: there is no /proc")?;
-        let ready = ReadySocket::bind().context("cannot wait for a new process")?;
+        let ready = ReadySocket::bind()?;
         let socket = self.handover.socket.try_clone().context("cannot copy the socket")?;
         let mut command = Command::new(program);
         command.args(std::env::args_os().skip(1)).stdin(Stdio::from(socket));
@@ -94,6 +95,17 @@ impl Replacement {
     }
 }
 
+/// Checks that a new process can outlive the one with this number.
+///
+/// # Errors
+/// A sentence, if it is the first process of a container: all others end with it.
+fn check_outlives(id: u32) -> anyhow::Result<()> {
+    if id == 1 {
+        bail!("all processes of a container end with its first one; replace the container instead");
+    }
+    Ok(())
+}
+
 /// A process that is starting: it is ended when this is dropped before it serves.
 struct Starting {
     process: Child,
@@ -117,7 +129,10 @@ struct ReadySocket {
 
 impl ReadySocket {
     /// Binds a socket that only this user can write to.
-    fn bind() -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// A sentence that names the folder.
+    fn bind() -> anyhow::Result<Self> {
         use std::os::unix::fs::PermissionsExt as _;
         let folder =
             std::env::var_os("RUNTIME_DIRECTORY").map_or_else(std::env::temp_dir, |folders| {
@@ -128,10 +143,18 @@ impl ReadySocket {
         let path = folder.join(format!("sockeye-{}.handover", std::process::id()));
         // One of a process that was killed and had this number.
         let _ = std::fs::remove_file(&path);
-        let socket = UnixDatagram::bind(&path)?;
-        let ready = Self { socket, path };
-        std::fs::set_permissions(&ready.path, std::fs::Permissions::from_mode(0o600))?;
-        Ok(ready)
+        let bound = UnixDatagram::bind(&path).and_then(|socket| {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+            Ok(socket)
+        });
+        let socket = bound.with_context(|| {
+            format!(
+                "cannot make the socket at which a new process reports, in {}; TMPDIR or \
+                 RUNTIME_DIRECTORY names another folder",
+                folder.display()
+            )
+        })?;
+        Ok(Self { socket, path })
     }
 
     /// Waits for the message of a server that is ready.
@@ -149,5 +172,14 @@ impl ReadySocket {
 impl Drop for ReadySocket {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_first_process_of_a_container_is_not_replaced() {
+        assert!(super::check_outlives(1).is_err());
+        assert!(super::check_outlives(2).is_ok());
     }
 }
