@@ -5,7 +5,7 @@ use std::io::{BufRead, Read};
 use std::process::{Command, Stdio};
 
 use crate::browser;
-use crate::program::Server;
+use crate::program::{self, Server};
 
 /// Returns the lines of the standard output up to the last command.
 fn hints(server: &mut Server) -> Vec<String> {
@@ -65,6 +65,17 @@ fn the_commands_that_it_prints_work() {
         };
         assert!(answer.contains(expected), "{command}\n{answer}");
     }
+}
+
+#[test]
+fn its_methods_are_described_with_their_comments() {
+    let server = Server::start_gateway(&["--demo"]);
+    server.wait_for_status("/readyz", 200);
+    let method = "sockeye.library.v1.Library/GetBook";
+    let described = program::run(&["call", &server.address, "describe", method]);
+    let described = String::from_utf8(described.stdout).unwrap();
+    assert!(described.starts_with("// Returns a book. "), "{described}");
+    assert!(described.contains("\n  // title.\n"), "{described}");
 }
 
 #[test]

@@ -71,7 +71,9 @@ impl Writer<'_> {
 
     fn comment(&mut self, indent: &str, comment: &str) {
         for line in comment.trim_end().lines() {
-            self.line(indent, format!("//{}", escape(line)).trim_end());
+            // Descriptors keep the space after the slashes, except at the begin of a comment.
+            let line = line.strip_prefix(' ').unwrap_or(line);
+            self.line(indent, format!("// {}", escape(line)).trim_end());
         }
     }
 
