@@ -20,7 +20,7 @@ Examples:
   sockeye connect ws://localhost:8080/echo
   sockeye connect wss://example.com/chat -H 'Authorization: Bearer …' --compressed
   echo hello | sockeye connect ws://localhost:8080/echo
-  sockeye connect ws://localhost:8080/echo -d ping --expect pong --timeout 5s
+  sockeye connect ws://localhost:8080/echo -d ping --expect ping --timeout 5s
   sockeye connect ws://localhost:8080/feed --frame ndjson -n 100 > feed.ndjson
   sockeye connect ws://localhost:8080/echo --script login.ws --variable user=ada
 

@@ -14,7 +14,7 @@ use crate::units;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  sockeye exec -- wc -l
+  sockeye exec -- grep --line-buffered error
   sockeye exec --messages -- ./server
   sockeye exec --pty -- bash
   sockeye exec --pty --shared --read-only -- htop
