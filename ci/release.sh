@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Builds a release for this machine below target/release-VERSION: an archive with the program, its
-# completions, manual pages, systemd units and licences; the bill of materials of the program
-# (CycloneDX); and the SHA-256 of both. The archive of a commit is the same wherever it is made with
-# the same program: times are those of the commit, owners are root. The program has ACME and OTLP.
+# completions, manual pages, documentation, systemd units, and the licences of all that is built into
+# it; the bill of materials of the program (CycloneDX); and the SHA-256 of both. The archive of a
+# commit is the same wherever it is made with the same program: times are those of the commit, owners
+# are root. The program has ACME and OTLP.
 #
 #   ci/release.sh                        for this machine
 #   ci/release.sh TARGET                 for another target of rustc, whose program this machine must
@@ -41,12 +42,22 @@ fi
 "$stage/sockeye" completions zsh >"$stage/completions/_sockeye"
 "$stage/sockeye" completions fish >"$stage/completions/sockeye.fish"
 "$stage/sockeye" man "$stage/man"
-cp -r packaging/systemd packaging/proxies "$stage/"
-cp README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT docs/operations.md "$stage/"
+# In the same places as here, so that links between pages and commands in them hold.
+mkdir "$stage/packaging"
+cp -r packaging/systemd packaging/proxies packaging/logrotate "$stage/packaging/"
+cp -r docs README.md CHANGELOG.md SECURITY.md LICENSE-APACHE LICENSE-MIT packaging/INSTALL.md "$stage/"
 
 time=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
-cargo metadata --format-version 1 --locked --features "$features" --filter-platform "$target" |
-  SOURCE_DATE_EPOCH=$time python3 packaging/sbom.py sockeye-cli >"$out/$name.cdx.json"
+crates=$(mktemp)
+trap 'rm -f "$crates"' EXIT
+cargo metadata --format-version 1 --locked --features "$features" --filter-platform "$target" >"$crates"
+SOURCE_DATE_EPOCH=$time python3 packaging/sbom.py sockeye-cli <"$crates" >"$out/$name.cdx.json"
+mkdir "$stage/licences"
+python3 packaging/licences.py sockeye-cli <"$crates" >"$stage/licences/crates.txt"
+cp "$(rustc --print sysroot)/share/doc/rust/COPYRIGHT-library.html" "$stage/licences/rust-library.html"
+if [[ $target == *-musl ]]; then
+  cp /usr/share/doc/musl-dev/copyright "$stage/licences/musl.txt"
+fi
 tar --create --sort=name --mtime="@$time" --owner=0 --group=0 --numeric-owner --mode=u+rw,go+r-w \
   --directory "$out" "$name" | gzip --no-name -9 >"$out/$name.tar.gz"
 rm -rf "$stage"

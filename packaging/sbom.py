@@ -3,15 +3,18 @@
     cargo metadata --format-version 1 | sbom.py CRATE
 
 The crates are those that are built into the program: not those of tests. Their checksums are those
-of Cargo.lock, which cargo verifies.
+of Cargo.lock, which cargo verifies. The program also has the files of the terminal's page, from npm.
 """
 
 import datetime
 import json
 import os
+import re
 import sys
 import tomllib
 import uuid
+
+from crates import read_program
 
 
 def reference(package):
@@ -38,44 +41,56 @@ def component(package, checksums):
     return found
 
 
+def vendored(workspace_root):
+    """Returns the packages of npm whose files are kept in the repository, which ci/xterm.sh fetches."""
+    with open(os.path.join(workspace_root, "ci/xterm.sh")) as script:
+        packages = re.findall(r"^\w+=@([\w-]+)/([\w-]+)@([\d.]+)$", script.read(), re.MULTILINE)
+    if not packages:
+        sys.exit("sbom: ci/xterm.sh names no package")
+    return [
+        {
+            "type": "library",
+            "bom-ref": (purl := f"pkg:npm/%40{scope}/{name}@{version}"),
+            "group": f"@{scope}",
+            "name": name,
+            "version": version,
+            "purl": purl,
+            "licenses": [{"expression": "MIT"}],
+        }
+        for scope, name, version in packages
+    ]
+
+
+def dependencies(program, identity, others):
+    """Returns the references of the parts of a crate; `others` are those of the program."""
+    found = {reference(program.packages[dependency]) for dependency in program.dependencies(identity)}
+    if identity == program.root["id"]:
+        found |= {other["bom-ref"] for other in others}
+    return sorted(found)
+
+
 def main():
-    (crate,) = sys.argv[1:]
-    metadata = json.load(sys.stdin)
-    packages = {package["id"]: package for package in metadata["packages"]}
-    nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
-    root = next(package for package in packages.values() if package["name"] == crate)
+    program = read_program()
+    packages, order = program.packages, program.used
 
-    def dependencies(identity):
-        for dependency in nodes[identity]["deps"]:
-            # Kinds are null for normal dependencies, else "build" or "dev".
-            if any(kind["kind"] != "dev" for kind in dependency["dep_kinds"]):
-                yield dependency["pkg"]
-
-    used, waiting = {root["id"]}, [root["id"]]
-    while waiting:
-        for found in dependencies(waiting.pop()):
-            if found not in used:
-                used.add(found)
-                waiting.append(found)
-
-    with open(os.path.join(metadata["workspace_root"], "Cargo.lock"), "rb") as lock:
+    with open(os.path.join(program.workspace_root, "Cargo.lock"), "rb") as lock:
         locked = tomllib.load(lock)["package"]
     checksums = {(package["name"], package["version"]): package.get("checksum") for package in locked}
-    order = sorted(used, key=lambda identity: (packages[identity]["name"], packages[identity]["version"]))
     time = datetime.datetime.fromtimestamp(int(os.environ.get("SOURCE_DATE_EPOCH", "0")), datetime.UTC)
-    program = component(root, checksums) | {"type": "application"}
+    application = component(program.root, checksums) | {"type": "application"}
+    others = vendored(program.workspace_root)
     bill = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.5",
         "serialNumber": uuid.uuid5(uuid.NAMESPACE_URL, "\n".join(reference(packages[identity]) for identity in order)).urn,
         "version": 1,
-        "metadata": {"timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ"), "component": program},
-        "components": [component(packages[identity], checksums) for identity in order if identity != root["id"]],
+        "metadata": {"timestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ"), "component": application},
+        "components": [
+            component(packages[identity], checksums) for identity in order if identity != program.root["id"]
+        ]
+        + others,
         "dependencies": [
-            {
-                "ref": reference(packages[identity]),
-                "dependsOn": sorted({reference(packages[found]) for found in dependencies(identity)}),
-            }
+            {"ref": reference(packages[identity]), "dependsOn": dependencies(program, identity, others)}
             for identity in order
         ],
     }
