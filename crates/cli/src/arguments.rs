@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::sync::LazyLock;
+
 use anyhow::Context;
 use clap::{ArgAction, ArgMatches, FromArgMatches, Parser, Subcommand};
 
@@ -16,11 +18,24 @@ use crate::config::{self, ParseError};
 use crate::logs::LogFormat;
 use crate::parsed::Parsed;
 
+/// The version with the parts that a build may lack.
+static LONG_VERSION: LazyLock<String> = LazyLock::new(|| {
+    let features = [
+        ("acme", cfg!(feature = "acme")),
+        ("nats", cfg!(feature = "nats")),
+        ("otlp", cfg!(feature = "otlp")),
+        ("redis", cfg!(feature = "redis")),
+    ];
+    let features = features.map(|(name, is_on)| format!("{}{name}", if is_on { '+' } else { '-' }));
+    format!("{}\nfeatures: {}", env!("CARGO_PKG_VERSION"), features.join(" "))
+});
+
 /// WebSocket tools for the command line.
 #[derive(Debug, Parser)]
 #[command(
     name = "sockeye",
     version,
+    long_version = LONG_VERSION.as_str(),
     arg_required_else_help = true,
     disable_help_subcommand = true,
     max_term_width = 100,
