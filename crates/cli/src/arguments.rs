@@ -9,7 +9,7 @@ use crate::commands::bench::Bench;
 use crate::commands::call::Call;
 use crate::commands::config::ConfigArguments;
 use crate::commands::connect::Connect;
-use crate::commands::exec::Exec;
+use crate::commands::exec::{self, Exec};
 use crate::commands::gateway::{self, GatewayArguments};
 use crate::commands::generate::{Completions, Man};
 use crate::commands::serve::Serve;
@@ -148,6 +148,7 @@ pub(crate) fn check_files(matches: &ArgMatches) -> anyhow::Result<()> {
     // A command may have arguments that no file of settings has.
     let Ok(arguments) = Arguments::from_arg_matches(matches) else { return Ok(()) };
     match arguments.command {
+        Command::Exec(arguments) => exec::check_files(&arguments),
         Command::Gateway(arguments) => gateway::check_files(&arguments),
         Command::Serve(arguments) => arguments.check_files(),
         Command::Tunnel(arguments) => arguments.check_files(),

@@ -9,7 +9,7 @@
 
 pub(crate) use self::arguments::Exec;
 #[cfg(unix)]
-pub(crate) use self::{launcher::launch_if_asked, server::run};
+pub(crate) use self::{launcher::launch_if_asked, server::check_files, server::run};
 
 mod arguments;
 
@@ -50,6 +50,15 @@ pub(crate) fn run(
     _: fn() -> anyhow::Result<crate::parsed::Parsed<Exec>>,
 ) -> anyhow::Result<()> {
     anyhow::bail!("sockeye exec runs on Unix only: it needs process groups and pseudo-terminals")
+}
+
+/// Checks the files that the flags name.
+///
+/// # Errors
+/// A sentence about the first file that cannot be used.
+#[cfg(not(unix))]
+pub(crate) fn check_files(options: &Exec) -> anyhow::Result<()> {
+    options.hosting.check_files()
 }
 
 /// Does nothing: no command is launched on this system.

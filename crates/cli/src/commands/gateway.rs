@@ -60,6 +60,7 @@ pub(crate) fn run(
 pub(crate) fn check_files(arguments: &GatewayArguments) -> anyhow::Result<()> {
     let hosting = &arguments.hosting;
     hosting.check_files()?;
+    arguments.access_log.as_deref().map_or(Ok(()), AccessLog::check)?;
     let access = Access::new(arguments, hosting.expected_address())?;
     if arguments.demo && arguments.upstream.is_empty() {
         // The upstream of the demo exists only in a gateway that runs.

@@ -4,7 +4,7 @@
 //! is dropped and counted, and the next line tells the count.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -69,14 +69,31 @@ impl AccessLog {
     /// # Errors
     /// When the file cannot be opened.
     pub(crate) fn open(file: &Path) -> anyhow::Result<Self> {
-        let target = Target::open(file)
-            .with_context(|| format!("cannot write the access log {}", file.display()))?;
+        let target = Target::open(file).with_context(|| cannot_write(file))?;
         let (commands, received) = sync_channel(MAX_WAITING);
         thread::Builder::new()
             .name("access-log".to_owned())
             .spawn(move || target.run(&received))
             .context("cannot start the thread of the access log")?;
         Ok(Self { commands, dropped: Arc::default() })
+    }
+
+    /// Checks that the log can be opened, and changes nothing.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, or cannot be made.
+    pub(crate) fn check(file: &Path) -> anyhow::Result<()> {
+        if file == Path::new(STANDARD_OUTPUT) {
+            return Ok(());
+        }
+        let opened = match OpenOptions::new().append(true).open(file) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+                std::fs::read_dir(folder.unwrap_or(Path::new("."))).map(drop)
+            }
+            opened => opened.map(drop),
+        };
+        opened.with_context(|| cannot_write(file))
     }
 
     /// Writes the line of a record.
@@ -210,6 +227,10 @@ impl Target {
             _ => {}
         }
     }
+}
+
+fn cannot_write(file: &Path) -> String {
+    format!("cannot write the access log {}", file.display())
 }
 
 fn append(file: &Path) -> io::Result<File> {

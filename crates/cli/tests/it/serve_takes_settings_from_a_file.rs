@@ -104,6 +104,9 @@ fn files_that_settings_name_are_checked_too() {
         ),
         ("open", "listen = \"0.0.0.0:80\"\ndemo = true\n", "gateway", "--no-auth"),
         ("bus", "listen = \"0.0.0.0:80\"\nbus = \"nats://h\"\n", "serve", "--bus needs the hub"),
+        ("log", "access-log = \"nowhere/access.log\"\n", "serve", "cannot write the access log"),
+        ("exec", "tls-cert = \"nowhere\"\ntls-key = \"nowhere\"\n", "exec", "cannot read nowhere"),
+        ("token", "token-file = \"nowhere.txt\"\n", "exec", "nowhere.txt"),
         ("toml", "a = \n", "serve", "line 1, column "),
     ] {
         let (output, file) = check(&format!("serve-files-{name}.toml"), text, &[command]);

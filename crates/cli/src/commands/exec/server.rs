@@ -36,6 +36,16 @@ pub(crate) fn run(options: Exec, parse_again: ParseAgain<Exec>) -> anyhow::Resul
     result
 }
 
+/// Checks the files that the flags name.
+///
+/// # Errors
+/// A sentence about the first file that cannot be used.
+pub(crate) fn check_files(options: &Exec) -> anyhow::Result<()> {
+    reload::check(options)?;
+    options.hosting.check_files()?;
+    Access::new(options, options.hosting.expected_address()).map(drop)
+}
+
 async fn serve(
     options: Exec,
     parse_again: ParseAgain<Exec>,

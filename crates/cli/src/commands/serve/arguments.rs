@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::hub::{self, HubArguments};
 use crate::host::Hosting;
+use crate::host::access_log::AccessLog;
 use crate::{runtime, units};
 
 /// Run a server with an echo, chat rooms and gRPC, and pages to try them on
@@ -91,6 +92,7 @@ impl Serve {
     /// A sentence about the first file that cannot be used.
     pub(crate) fn check_files(&self) -> anyhow::Result<()> {
         self.hosting.check_files()?;
+        self.access_log.as_deref().map_or(Ok(()), AccessLog::check)?;
         runtime::run(async { hub::check_files(self) })
     }
 }

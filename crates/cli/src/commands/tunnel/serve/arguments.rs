@@ -8,6 +8,7 @@ use sockeye::resume::{Limits, ResumableSessions};
 
 use crate::commands::tunnel::allow::Rule;
 use crate::host::Hosting;
+use crate::host::access_log::AccessLog;
 use crate::host::bearer::{BearerAccess, BearerArguments};
 use crate::units;
 
@@ -123,6 +124,7 @@ impl Serve {
     /// A sentence about the first file that cannot be used, or about the flags that are missing.
     pub(crate) fn check_files(&self) -> anyhow::Result<()> {
         self.hosting.check_files()?;
+        self.access_log.as_deref().map_or(Ok(()), AccessLog::check)?;
         let address = self.hosting.expected_address();
         BearerAccess::new(&self.access, &self.hosting, address).map(drop)
     }
