@@ -12,7 +12,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 
@@ -47,7 +47,6 @@ impl ParseError {
 }
 
 /// A command line, with the settings of the environment and of the file of its command.
-#[derive(Debug)]
 pub(crate) struct Merged {
     pub(crate) line: Vec<OsString>,
     /// The names of the command and of the commands within it, such as `tunnel` and `serve`.
@@ -56,6 +55,28 @@ pub(crate) struct Merged {
     pub(crate) places: BTreeMap<String, String>,
     /// The mistakes in the environment and in the file.
     pub(crate) mistakes: Vec<anyhow::Error>,
+    needs: Vec<Need>,
+}
+
+impl Merged {
+    /// Returns the settings that need flags, if `error` is that these are missing.
+    pub(crate) fn explain(&self, error: &clap::Error) -> Option<String> {
+        let missing = missing_arguments(error);
+        let explained = missing.iter().map(|argument| {
+            let need = self.needs.iter().find(|need| need.arguments.contains(argument))?;
+            Some(format!("{} needs {argument}", need.setting))
+        });
+        let explained = explained.collect::<Option<Vec<_>>>()?;
+        (!explained.is_empty()).then(|| explained.join("\n"))
+    }
+}
+
+/// A setting that needs further flags.
+struct Need {
+    /// The place and the name of the setting.
+    setting: String,
+    /// The flags, as in an error.
+    arguments: Vec<String>,
 }
 
 /// A setting of the environment or of the file.
@@ -75,11 +96,16 @@ struct Setting {
 pub(crate) fn parse<A: CommandFactory + FromArgMatches>(
     line: &[OsString],
 ) -> Result<A, ParseError> {
-    let merged = merge(line, &A::command())?;
-    if let Some(mistake) = merged.mistakes.into_iter().next() {
-        return Err(ParseError::Setting(mistake));
+    let mut merged = merge(line, &A::command())?;
+    if !merged.mistakes.is_empty() {
+        return Err(ParseError::Setting(merged.mistakes.remove(0)));
     }
-    let matches = A::command().try_get_matches_from(merged.line)?;
+    let matches = A::command().try_get_matches_from(&merged.line).map_err(|error| match merged
+        .explain(&error)
+    {
+        Some(explanation) => ParseError::Setting(anyhow!(explanation)),
+        None => ParseError::Line(error),
+    })?;
     Ok(A::from_arg_matches(&matches)?)
 }
 
@@ -96,8 +122,13 @@ pub(crate) fn merge(line: &[OsString], program: &Command) -> Result<Merged, clap
         path.push(name.to_owned());
         given = inner;
     }
-    let mut merged =
-        Merged { line: line.to_vec(), path, places: BTreeMap::new(), mistakes: Vec::new() };
+    let mut merged = Merged {
+        line: line.to_vec(),
+        path,
+        places: BTreeMap::new(),
+        mistakes: Vec::new(),
+        needs: Vec::new(),
+    };
     let mut built = program.clone();
     // Global flags become flags of each command.
     built.build();
@@ -105,7 +136,7 @@ pub(crate) fn merge(line: &[OsString], program: &Command) -> Result<Merged, clap
     if !command.get_arguments().any(|arg| arg.get_long() == Some(CONFIG)) {
         return Ok(merged);
     }
-    let settings = settings(given, command, program, &merged.path, &mut merged.mistakes);
+    let settings = settings(given, command, program, &mut merged);
     let place = place_after(line, &merged.path);
     let words = settings.into_iter().flat_map(|setting| {
         merged.places.insert(setting.flag, setting.place);
@@ -118,6 +149,19 @@ pub(crate) fn merge(line: &[OsString], program: &Command) -> Result<Merged, clap
 /// Returns the command of a path, such as `tunnel` and `serve`.
 pub(crate) fn find<'c>(program: &'c Command, path: &[String]) -> Option<&'c Command> {
     path.iter().try_fold(program, |command, name| command.find_subcommand(name))
+}
+
+/// Returns the commands that have settings, each with its name after those of the commands around it.
+pub(crate) fn commands_with_settings(program: &Command) -> Vec<(String, &Command)> {
+    let mut found = Vec::new();
+    for command in program.get_subcommands() {
+        if command.get_arguments().any(|arg| arg.get_long() == Some(CONFIG)) {
+            found.push((command.get_name().to_owned(), command));
+        }
+        let inner = commands_with_settings(command).into_iter();
+        found.extend(inner.map(|(name, inner)| (format!("{} {name}", command.get_name()), inner)));
+    }
+    found
 }
 
 /// Returns the flags of a command that are settings, including the global ones.
@@ -150,13 +194,13 @@ fn settings(
     given: &ArgMatches,
     command: &Command,
     program: &Command,
-    path: &[String],
-    mistakes: &mut Vec<anyhow::Error>,
+    merged: &mut Merged,
 ) -> Vec<Setting> {
+    let Merged { path, mistakes, needs, .. } = merged;
     let flags: Vec<&Arg> = flags(command).collect();
     let mut keys = BTreeMap::new();
     let read = config_file(given).and_then(|file| match file {
-        Some(file) => file::read(&file, &flags, mistakes),
+        Some(file) => file::read(&file, &flags, program, mistakes),
         None => Ok(BTreeMap::new()),
     });
     match read {
@@ -170,9 +214,9 @@ fn settings(
         if given.value_source(flag.get_id().as_str()) == Some(ValueSource::CommandLine) {
             continue;
         }
-        match setting(flag, long, key)
-            .and_then(|setting| setting.map(|setting| check(setting, program, path)).transpose())
-        {
+        match setting(flag, long, key).and_then(|setting| {
+            setting.map(|setting| check(setting, program, path, needs)).transpose()
+        }) {
             Ok(setting) => settings.extend(setting),
             Err(mistake) => mistakes.push(mistake),
         }
@@ -247,7 +291,13 @@ fn as_line(flag: &Arg, long: &str, values: Vec<String>) -> Result<Vec<OsString>,
 }
 
 /// Checks the values of a setting alone, so that a mistake is reported with its place.
-fn check(setting: Setting, program: &Command, path: &[String]) -> anyhow::Result<Setting> {
+/// Adds the flags that the setting needs to `needs`.
+fn check(
+    setting: Setting,
+    program: &Command,
+    path: &[String],
+    needs: &mut Vec<Need>,
+) -> anyhow::Result<Setting> {
     let line = std::iter::once("sockeye".to_owned()).chain(path.iter().cloned());
     let line = line.map(OsString::from).chain(setting.line.iter().cloned());
     match program.clone().try_get_matches_from(line) {
@@ -256,8 +306,23 @@ fn check(setting: Setting, program: &Command, path: &[String]) -> anyhow::Result
         {
             Err(anyhow!("{}: {}: {}", setting.place, setting.flag, explanation(&error)))
         }
-        // Other flags may be required.
-        _ => Ok(setting),
+        Err(error) => {
+            let arguments = missing_arguments(&error);
+            needs.push(Need { setting: format!("{}: {}", setting.place, setting.flag), arguments });
+            Ok(setting)
+        }
+        Ok(_) => Ok(setting),
+    }
+}
+
+/// Returns the flags of an error that flags are missing.
+fn missing_arguments(error: &clap::Error) -> Vec<String> {
+    let is_missing = error.kind() == ErrorKind::MissingRequiredArgument;
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(missing)) if is_missing => {
+            missing.iter().filter(|argument| argument.starts_with("--")).cloned().collect()
+        }
+        _ => Vec::new(),
     }
 }
 

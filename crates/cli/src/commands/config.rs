@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, Subcommand};
 
 use crate::client::Failure;
-use crate::config::{self, Merged};
+use crate::config;
 use crate::host::listen;
 
 /// The text in place of a value that may hold a password.
@@ -57,7 +57,8 @@ pub(crate) fn run(
     let Action::Check(Check { file, command: path }) = &arguments.action;
     let mut built = program.clone();
     built.build();
-    let known = commands_with_settings(&built, "");
+    let known: Vec<_> =
+        config::commands_with_settings(&built).into_iter().map(|(name, _)| name).collect();
     if !known.contains(&path.join(" ")) {
         let known = known.join(", ");
         let path = path.join(" ");
@@ -70,16 +71,18 @@ pub(crate) fn run(
     let line =
         std::iter::once("sockeye").chain(path.iter().map(String::as_str)).chain(["--config"]);
     let line: Vec<_> = line.map(OsString::from).chain([file.into()]).collect();
-    let Merged { line, mistakes, places, .. } = config::merge(&line, &program)?;
-    if !mistakes.is_empty() {
-        let mistakes: Vec<_> = mistakes.iter().map(|mistake| format!("{mistake:#}")).collect();
+    let merged = config::merge(&line, &program)?;
+    if !merged.mistakes.is_empty() {
+        let mistakes: Vec<_> =
+            merged.mistakes.iter().map(|mistake| format!("{mistake:#}")).collect();
         return Err(Failure::usage(mistakes.join("\n")).into());
     }
     let name = file.display();
-    let matches = program
-        .clone()
-        .try_get_matches_from(line)
-        .map_err(|error| Failure::usage(format!("{name}: {}", config::explanation(&error))))?;
+    let matches = program.clone().try_get_matches_from(&merged.line).map_err(|error| {
+        let explanation = merged.explain(&error);
+        let other = || format!("{name}: {}", config::explanation(&error));
+        Failure::usage(explanation.unwrap_or_else(other))
+    })?;
     check_files(&matches).map_err(|error| Failure::usage(format!("{name}: {error:#}")))?;
     let Some(command) = config::find(&built, path) else { return Ok(()) };
     let mut inner = &matches;
@@ -90,24 +93,11 @@ pub(crate) fn run(
     for flag in config::flags(command) {
         let Some(long) = flag.get_long() else { continue };
         let Some(value) = value(flag, inner) else { continue };
-        let place = places.get(long).map_or("default", String::as_str);
+        let place = merged.places.get(long).map_or("default", String::as_str);
         let _ = writeln!(text, "{long} = {value}  # {place}");
     }
     listen::print_line(text.trim_end());
     Ok(())
-}
-
-/// Returns the commands that have settings, with the names of the commands around each.
-fn commands_with_settings(command: &Command, path: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for inner in command.get_subcommands() {
-        let path = format!("{path} {}", inner.get_name());
-        if inner.get_arguments().any(|arg| arg.get_long() == Some("config")) {
-            found.push(path.trim_start().to_owned());
-        }
-        found.extend(commands_with_settings(inner, &path));
-    }
-    found
 }
 
 /// Returns a program in which no positional argument of the command at `path` is required, as files

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
-use clap::Arg;
+use clap::{Arg, Command};
 use toml::{Spanned, Value};
 
 /// A key of the file.
@@ -15,13 +15,14 @@ pub(super) struct Key {
     pub(super) place: String,
 }
 
-/// Reads a file, and returns its keys. Keys that cannot be used are added to the `mistakes`.
+/// Reads a file of a command of `program`, and returns its keys. Keys that cannot be used are added to the `mistakes`.
 ///
 /// # Errors
 /// The file cannot be read, or is not TOML.
 pub(super) fn read(
     file: &Path,
     flags: &[&Arg],
+    program: &Command,
     mistakes: &mut Vec<anyhow::Error>,
 ) -> anyhow::Result<BTreeMap<String, Key>> {
     let name = file.display();
@@ -43,7 +44,7 @@ pub(super) fn read(
         let place = place_of(key.span().start);
         let key = key.into_inner();
         if !flags.iter().any(|flag| flag.get_long() == Some(&key)) {
-            mistakes.push(unknown(&place, &key, flags));
+            mistakes.push(unknown(&place, &key, value.get_ref(), flags, program));
             continue;
         }
         match values(value.get_ref()) {
@@ -58,14 +59,31 @@ pub(super) fn read(
     Ok(keys)
 }
 
-/// Returns the mistake of a key that no flag has.
-fn unknown(place: &str, key: &str, flags: &[&Arg]) -> anyhow::Error {
+/// Returns the mistake of a key that no flag of the command has.
+fn unknown(
+    place: &str,
+    key: &str,
+    value: &Value,
+    flags: &[&Arg],
+    program: &Command,
+) -> anyhow::Error {
+    let place = format!("{place}: there is no key {key:?}");
+    if matches!(value, Value::Table(_)) {
+        return anyhow!("{place}: the settings of a command are not in a table");
+    }
+    let has_key = |command| super::flags(command).any(|flag| flag.get_long() == Some(key));
+    let others = super::commands_with_settings(program).into_iter();
+    let others: Vec<_> =
+        others.filter(|(_, command)| has_key(command)).map(|(name, _)| name).collect();
+    if !others.is_empty() {
+        return anyhow!("{place} for this command, only for {}", others.join(", "));
+    }
     let mut known: Vec<_> = flags.iter().filter_map(|flag| flag.get_long()).collect();
     if let Some(nearest) = nearest(key, &known) {
-        return anyhow!("{place}: there is no key {key:?}; did you mean {nearest}?");
+        return anyhow!("{place}; did you mean {nearest}?");
     }
     known.sort_unstable();
-    anyhow!("{place}: there is no key {key:?}; the keys are {}", known.join(", "))
+    anyhow!("{place}; the keys are {}", known.join(", "))
 }
 
 /// Returns the key that the operator has most likely meant, if one is near enough.

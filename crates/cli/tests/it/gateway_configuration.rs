@@ -78,7 +78,7 @@ fn a_mistake_in_the_file_has_its_line_and_column() {
         ("demo = true\n  max-message = \"big\"\n", "line 2, column 3: max-message: invalid value 'big' for '--max-message <SIZE>': expected a number of bytes"),
         ("demo = 1\n", "line 1, column 1: demo: expected true or false"),
         ("timeout = [\"1s\", \"2s\"]\n", "line 1, column 1: timeout: expected one value"),
-        ("[hosting]\nlisten = \"127.0.0.1:0\"\n", "there is no key \"hosting\"; the keys are access-log, "),
+        ("[hosting]\nlisten = \"127.0.0.1:0\"\n", "there is no key \"hosting\": the settings of a command are not in a table"),
         ("client-header = \"x-real-ip\"\n", "possible values: x-forwarded-for, forwarded"),
         ("upstream = [\"a.B=ftp://host\"]\n", "http://, https:// or unix:"),
         ("config = \"other.toml\"\n", "there is no key \"config\""),

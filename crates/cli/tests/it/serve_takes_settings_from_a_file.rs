@@ -70,7 +70,7 @@ fn a_checked_file_is_printed_with_the_place_of_each_setting() {
 #[test]
 fn every_mistake_is_printed_with_its_line_and_column() {
     let text = "lisen = \"127.0.0.1:0\"\nmax_message = 1\n  idle-timeout = \"soon\"\n\
-                upstream = \"http://a\"\nverbose = 11\n";
+                upstream = \"http://a\"\nverbose = 11\nfrobnicate = 1\n[serve]\nmetrics = true\n";
     let (output, file) = check("serve-mistakes.toml", text, &[]);
     assert_eq!(output.status.code(), Some(2));
     let shown = String::from_utf8(output.stderr).unwrap();
@@ -78,8 +78,10 @@ fn every_mistake_is_printed_with_its_line_and_column() {
         "line 1, column 1: there is no key \"lisen\"; did you mean listen?",
         "line 2, column 1: there is no key \"max_message\"; did you mean max-message?",
         "line 3, column 3: idle-timeout: invalid value 'soon'",
-        "line 4, column 1: there is no key \"upstream\"; the keys are access-log, ",
+        "line 4, column 1: there is no key \"upstream\" for this command, only for gateway",
         "line 5, column 1: verbose: expected a number from 0 to 10",
+        "line 6, column 1: there is no key \"frobnicate\"; the keys are access-log, ",
+        "line 7, column 2: there is no key \"serve\": the settings of a command are not in a table",
     ] {
         assert!(shown.contains(&format!("{file}: {problem}")), "no {problem:?} in {shown}");
     }
@@ -94,7 +96,12 @@ fn files_that_settings_name_are_checked_too() {
             "serve",
             "cannot read nowhere.pem",
         ),
-        ("key", "tls-cert = \"nowhere.pem\"\n", "gateway", "--tls-key"),
+        (
+            "key",
+            "\ntls-cert = \"nowhere.pem\"\n",
+            "gateway",
+            "line 2, column 1: tls-cert needs --tls-key <FILE>",
+        ),
         ("secret", "hub-secret-file = \"nowhere.txt\"\n", "serve", "cannot read nowhere.txt"),
         (
             "rules",
@@ -115,6 +122,16 @@ fn files_that_settings_name_are_checked_too() {
         assert!(shown.starts_with(&format!("sockeye: {file}: ")), "{shown}");
         assert!(shown.contains(problem), "{shown}");
     }
+}
+
+#[test]
+fn a_setting_that_needs_another_is_named() {
+    let mut command = program::sockeye(&["serve"]);
+    let output = command.env("SOCKEYE_PROXY_PROTOCOL", "true").output().unwrap();
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "sockeye: SOCKEYE_PROXY_PROTOCOL: proxy-protocol needs --trust-proxy <NETWORK>\n"
+    );
 }
 
 #[test]
