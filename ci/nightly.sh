@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Runs the checks that take too long for .ci/run, one after the other, and continues after a
 # failure: the generated code, the oldest compiler, the whole of Autobahn's suite, all foreign peers
-# and proxies, those of the gateway, Firefox, every combination of permessage-deflate's parameters
-# with each peer, the size of the demo's client, the latency of calls from browsers, the models of
-# the queues, the simulation of the hub's rooms, its faults with real brokers, the failovers of
-# Redis, protobuf's conformance suite, sessions with the crate qmux, the fuzz targets for a minute
-# each, the percentiles of sockeye bench and the soak.
+# and proxies, those of the gateway, of the tunnel and of sockeye exec, Firefox, every combination of
+# permessage-deflate's parameters with each peer, the size of the demo's client, the latency of calls
+# from browsers, the models of the queues, the simulation of the hub's rooms, its faults with real
+# brokers, the failovers of Redis, protobuf's conformance suite, sessions with the crate qmux, the
+# fuzz targets for a minute each, the percentiles of sockeye bench, the files from npm, the packing
+# of a release and the soak.
 #
 #   ci/nightly.sh                    all of it
 #   ci/nightly.sh compatibility soak the steps named
@@ -14,8 +15,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=(
-  codegen msrv conformance compatibility gateway-peers proxies attacks browsers combinations demo latency models
-  hub-simulation hub-faults redis-faults protobuf-conformance qmux fuzz bench soak
+  codegen msrv conformance compatibility gateway-peers tunnel-peers exec proxies attacks browsers combinations
+  demo latency models hub-simulation hub-faults redis-faults protobuf-conformance qmux fuzz bench xterm release
+  soak
 )
 table=()
 failed=0
@@ -27,6 +29,8 @@ for step in "${steps[@]}"; do
   conformance) command=(ci/conformance.sh) ;;
   compatibility) command=(ci/compatibility.sh) ;;
   gateway-peers) command=(ci/gateway-peers.sh) ;;
+  tunnel-peers) command=(ci/tunnel-peers.sh) ;;
+  exec) command=(ci/exec.sh) ;;
   proxies) command=(ci/proxies.sh) ;;
   attacks) command=(ci/attacks.sh) ;;
   browsers) command=(ci/browsers.sh) ;;
@@ -41,6 +45,9 @@ for step in "${steps[@]}"; do
   qmux) command=(ci/qmux.sh) ;;
   fuzz) command=(env SECONDS_EACH=60 ci/fuzz.sh) ;;
   bench) command=(ci/test.sh -p sockeye-cli --test it of_a_long_test -- --ignored) ;;
+  xterm) command=(ci/xterm.sh) ;;
+  # Packs the program as ci/test.sh has built it.
+  release) command=(env PROGRAM="${CARGO_TARGET_DIR:-target}/debug/sockeye" ci/release.sh) ;;
   soak) command=(ci/soak.sh) ;;
   *)
     printf 'nightly: no step is called %s\n' "$step" >&2
