@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Runs the checks that take too long for .ci/run, one after the other, and continues after a
 # failure: the generated code, the oldest compiler, the whole of Autobahn's suite, all foreign peers
-# and proxies, those of the gateway, of the tunnel and of sockeye exec, Firefox, every combination of
-# permessage-deflate's parameters with each peer, the size of the demo's client, the latency of calls
-# from browsers, the models of the queues, the simulation of the hub's rooms, its faults with real
-# brokers, the failovers of Redis, protobuf's conformance suite, sessions with the crate qmux, the
-# fuzz targets for a minute each, the percentiles of sockeye bench, the files from npm, the packing
-# of a release and the soak.
+# and proxies, those of the gateway, of the tunnel and of sockeye exec, Firefox, every combination
+# of permessage-deflate's parameters with each peer, the size of the demo's client, the latency of
+# calls from browsers, the models of the queues, the simulation of the hub's rooms, its faults with
+# real brokers, the failovers of Redis, protobuf's conformance suite, sessions with the crate qmux,
+# the fuzz targets for a minute each, the percentiles of sockeye bench, the files from npm, the
+# packing of a release and the soak.
 #
 #   ci/nightly.sh                    all of it
 #   ci/nightly.sh compatibility soak the steps named
@@ -15,9 +15,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 steps=("$@")
 [ ${#steps[@]} -gt 0 ] || steps=(
-  codegen msrv conformance compatibility gateway-peers tunnel-peers exec proxies attacks browsers combinations
-  demo latency models hub-simulation hub-faults redis-faults protobuf-conformance qmux fuzz bench xterm release
-  soak
+  codegen msrv conformance compatibility gateway-peers tunnel-peers exec proxies attacks browsers
+  combinations demo latency models hub-simulation hub-faults redis-faults protobuf-conformance qmux
+  fuzz bench xterm release soak
 )
 table=()
 failed=0

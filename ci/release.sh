@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Builds a release for this machine below target/release-VERSION: an archive with the program, its
-# completions, manual pages, documentation, systemd units, and the licences of all that is built into
-# it; the bill of materials of the program (CycloneDX); and the SHA-256 of both. The archive of a
-# commit is the same wherever it is made with the same program: times are those of the commit, owners
-# are root. The program has ACME and OTLP.
+# completions, manual pages, documentation, systemd units, and the licences of all that is built
+# into it; the bill of materials of the program (CycloneDX); and the SHA-256 of both. The archive of
+# a commit is the same wherever it is made with the same program: times are those of the commit,
+# owners are root. The program has ACME and OTLP.
 #
 #   ci/release.sh                        for this machine
 #   ci/release.sh TARGET                 for another target of rustc, whose program this machine must

@@ -151,7 +151,8 @@ pub(crate) fn find<'c>(program: &'c Command, path: &[String]) -> Option<&'c Comm
     path.iter().try_fold(program, |command, name| command.find_subcommand(name))
 }
 
-/// Returns the commands that have settings, each with its name after those of the commands around it.
+/// Returns the commands that have settings, each with its name after those of the commands around
+/// it.
 pub(crate) fn commands_with_settings(program: &Command) -> Vec<(String, &Command)> {
     let mut found = Vec::new();
     for command in program.get_subcommands() {

@@ -15,7 +15,8 @@ pub(super) struct Key {
     pub(super) place: String,
 }
 
-/// Reads a file of a command of `program`, and returns its keys. Keys that cannot be used are added to the `mistakes`.
+/// Reads a file of a command of `program`, and returns its keys. Keys that cannot be used are added
+/// to the `mistakes`.
 ///
 /// # Errors
 /// The file cannot be read, or is not TOML.

@@ -1,8 +1,8 @@
 //! The limit of the process on open files, of which each connection is one.
 
-/// Open files beside those of clients: listeners, logs, event queues, buses and upstreams. Measured: 13
-/// to 22 of idle servers, with a bus and an access log, and with one upstream (`/proc/PID/fd`); the
-/// rest is for more upstreams.
+/// Open files beside those of clients: listeners, logs, event queues, buses and upstreams. Measured:
+/// 13 to 22 of idle servers, with a bus and an access log, and with one upstream (`/proc/PID/fd`);
+/// the rest is for more upstreams.
 #[cfg(unix)]
 const OTHERS: u64 = 64;
 

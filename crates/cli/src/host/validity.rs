@@ -6,8 +6,8 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use tracing::warn;
 use webpki::{EndEntityCert, Error, KeyUsage};
 
-/// Warns if the certificate of a file is not valid now. The server uses it nonetheless: its clock may
-/// be the one that is wrong.
+/// Warns if the certificate of a file is not valid now. The server uses it nonetheless: its clock
+/// may be the one that is wrong.
 pub(super) fn warn_unless_valid(certificate: &CertificateDer<'_>, file: &Path) {
     if let Some(reason) = invalidity(certificate, UnixTime::now()) {
         warn!("the certificate in {} {reason}, so clients refuse it", file.display());
