@@ -46,8 +46,11 @@ for step in "${steps[@]}"; do
   fuzz) command=(env SECONDS_EACH=60 ci/fuzz.sh) ;;
   bench) command=(ci/test.sh -p sockeye-cli --test it of_a_long_test -- --ignored) ;;
   xterm) command=(ci/xterm.sh) ;;
-  # Packs the program as ci/test.sh has built it.
-  release) command=(env PROGRAM="${CARGO_TARGET_DIR:-target}/debug/sockeye" ci/release.sh) ;;
+  # Packs the program of the tests, as one with all optimisations takes longest to build.
+  release)
+    cargo build --quiet --workspace --all-features --bin sockeye
+    command=(env PROGRAM="${CARGO_TARGET_DIR:-target}/debug/sockeye" ci/release.sh)
+    ;;
   soak) command=(ci/soak.sh) ;;
   *)
     printf 'nightly: no step is called %s\n' "$step" >&2
