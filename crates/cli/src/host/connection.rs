@@ -104,8 +104,8 @@ pub(super) async fn serve<S: ClientStream, A: Answer>(
         Ok(Err(error)) if error.kind() == ErrorKind::InvalidData => {
             return warn!(
                 peer = %guard.peer(),
-                "connection of a trusted proxy ended: {error}; with --proxy-protocol each of them \
-                 begins with one"
+                "connection of a trusted proxy ended: {error}; --proxy-protocol requires the \
+                 header on each connection of a proxy"
             );
         }
         Ok(Err(error)) => return debug!(peer = %guard.peer(), "connection ended: {error}"),
