@@ -21,6 +21,7 @@ mod logs;
 mod parsed;
 mod runtime;
 mod telemetry;
+mod terminal;
 mod units;
 
 fn main() -> ExitCode {

@@ -89,3 +89,33 @@ fn ctrl_c_ends_with_130() {
     terminal.wait_for("interrupted");
     assert_eq!(terminal.end(), Some(130));
 }
+
+#[test]
+fn lines_that_are_typed_ahead_are_messages_too() {
+    let server = program::Server::start(&[]);
+    let mut terminal = start(&[&echo(&server)]);
+    terminal.wait_for_prompt();
+    // As a terminal without bracketed paste sends pasted lines.
+    terminal.enter("one\rtwo\rthree\rfour");
+    for line in ["< one", "< two", "< three"] {
+        terminal.wait_for(line);
+    }
+    terminal.wait_for("> four");
+    terminal.enter("\r");
+    terminal.wait_for("< four");
+    terminal.enter("\x04");
+    assert_eq!(terminal.end(), Some(0));
+}
+
+#[test]
+fn a_terminal_without_escapes_gets_lines_without_a_prompt() {
+    let server = program::Server::start(&[]);
+    let mut terminal = Terminal::start_as("dumb", connect(&[&echo(&server), "--slash"]));
+    terminal.wait_for("* connected\r\n");
+    terminal.enter("hello\n");
+    terminal.wait_for("hello\r\n< hello\r\n");
+    terminal.enter("/close\n");
+    terminal.wait_for("/close\r\n* closed by the server: 1000");
+    assert!(!terminal.written().contains('\x1b'), "{:?}", terminal.written());
+    assert_eq!(terminal.end(), Some(0));
+}

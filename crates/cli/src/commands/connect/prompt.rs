@@ -5,13 +5,11 @@ use std::io::{self, Write as _};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rustix::termios::tcgetwinsize;
 use unicode_width::UnicodeWidthChar as _;
 
-pub(super) const PROMPT: &str = "> ";
+use crate::terminal;
 
-/// Columns of a terminal that does not tell its size.
-const DEFAULT_COLUMNS: usize = 80;
+pub(super) const PROMPT: &str = "> ";
 
 /// Time for the line editor to begin a line, which takes it some system calls.
 const BEGIN_TIMEOUT: Duration = Duration::from_secs(1);
@@ -99,8 +97,7 @@ impl Prompt {
     pub(super) fn print(&self, text: &str) -> io::Result<()> {
         let state = self.lock();
         let mut stdout = io::stdout().lock();
-        let columns = tcgetwinsize(&stdout).map_or(0, |size| usize::from(size.ws_col));
-        let columns = if columns == 0 { DEFAULT_COLUMNS } else { columns };
+        let columns = terminal::size(&stdout).columns;
         stdout.write_all(above(state.line.as_ref(), text, columns).as_bytes())?;
         stdout.flush()
     }

@@ -17,11 +17,13 @@ use super::input::{Input, Inputs};
 use super::prompt::{PROMPT, Prompt};
 use super::slash;
 use crate::client::Failure;
+use crate::terminal::takes_escapes;
 
 /// The line editor.
 ///
 /// Messages are printed above its prompt by [`Prompt`]. The external printer of rustyline 18 is not
-/// used: with it, keys that arrive together wait for the next key.
+/// used: with it, keys that arrive together wait for the next key. Keys that arrive together with
+/// the end of a line are those of the next one: rustyline keeps them by its feature `buffer-redux`.
 pub(super) type LineEditor = Editor<Watch, DefaultHistory>;
 
 /// Opens the line editor on the terminal. Its history lasts as long as the program: messages may be
@@ -43,8 +45,15 @@ pub(super) fn read_lines(
     kind: Kind,
     inputs: &Inputs,
 ) {
+    let is_edited = takes_escapes();
     while prompt.begin_line() {
-        let line = editor.readline(PROMPT);
+        let line = if is_edited {
+            editor.readline(PROMPT)
+        } else {
+            // The terminal edits the line. A message cannot be shown above it, nor above a prompt.
+            prompt.end_line();
+            editor.readline("")
+        };
         prompt.end_line();
         let input = match line {
             Ok(line) if slash && line.starts_with('/') => Ok(slash::parse(&line)),

@@ -27,7 +27,12 @@ const READS_KEYS: &str = "\x1b[?2004h";
 
 impl Terminal {
     /// Starts a program on a terminal, which does not tell its size.
-    pub(crate) fn start(mut command: Command) -> Self {
+    pub(crate) fn start(command: Command) -> Self {
+        Self::start_as("xterm", command)
+    }
+
+    /// Starts a program on a terminal of this kind, which does not tell its size.
+    pub(crate) fn start_as(kind: &str, mut command: Command) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -35,7 +40,7 @@ impl Terminal {
         let slave = OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
         let end = || Stdio::from(slave.try_clone().unwrap());
         let child =
-            command.env("TERM", "xterm").stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+            command.env("TERM", kind).stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
         Self { child, master: master.into(), slave, written: String::new(), seen: 0, prompts: 0 }
     }
 
@@ -58,6 +63,11 @@ impl Terminal {
             self.read();
         }
         self.seen += self.written[self.seen..].find(text).unwrap() + text.len();
+    }
+
+    /// Returns everything that the program has written so far.
+    pub(crate) fn written(&self) -> &str {
+        &self.written
     }
 
     fn read(&mut self) {
