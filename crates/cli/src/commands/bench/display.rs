@@ -16,17 +16,20 @@ use sockeye_load::{Latency, LatencyProgress, RunPhase};
 use super::arguments::Bench;
 use super::keys::{Keys, SPANS};
 use super::target::Target;
+use crate::terminal::{self, Size};
 use crate::units::three_digits;
 
-/// Number of the last reports whose rates are drawn.
+/// Maximum number of columns of a bar, and of the last reports whose rates are drawn.
 const BARS: usize = 40;
+
+/// Columns beside a bar: its label, and the number after it.
+const BESIDE_BAR: usize = 28;
 
 /// Length of the first and the last interval of a test below which they are not shown.
 const SHORTEST: Duration = Duration::from_millis(500);
 
-/// Rows of the histogram, and columns of its longest bar.
+/// Rows of the histogram.
 const ROWS: u32 = 10;
-const COLUMNS: u32 = 40;
 
 /// The display of one test.
 #[derive(Debug)]
@@ -86,7 +89,7 @@ impl Display {
             self.add(progress);
         }
         let text = if self.is_terminal {
-            let panes = self.panes(progress);
+            let panes = self.panes(progress, terminal::size(io::stderr()));
             let up =
                 if self.drawn > 0 { format!("\x1b[{}A\x1b[J", self.drawn) } else { String::new() };
             self.drawn = panes.lines().count();
@@ -118,7 +121,9 @@ impl Display {
         }
     }
 
-    fn panes(&self, progress: &LatencyProgress<'_>) -> String {
+    /// Returns as many of the panes as a terminal of this size has place for.
+    fn panes(&self, progress: &LatencyProgress<'_>, size: Size) -> String {
+        let bar = size.columns.saturating_sub(BESIDE_BAR).clamp(1, BARS);
         let mut text = format!("{}\n\n", self.url);
         // Progress.
         let (name, whole) = match progress.phase {
@@ -131,11 +136,16 @@ impl Display {
         };
         let elapsed = progress.elapsed.min(whole);
         let share = elapsed.as_secs_f64() / whole.as_secs_f64().max(1e-3);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 40")]
-        let filled = (share.clamp(0.0, 1.0) * f64::from(COLUMNS)) as usize;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            clippy::cast_sign_loss,
+            reason = "at most 40"
+        )]
+        let filled = (share.clamp(0.0, 1.0) * bar as f64) as usize;
         let _ = writeln!(
             text,
-            "{name}  [{:40}] {:.0} of {:.0} s\n",
+            "{name}  [{:bar$}] {:.0} of {:.0} s\n",
             "=".repeat(filled),
             elapsed.as_secs_f64(),
             whole.as_secs_f64()
@@ -146,10 +156,10 @@ impl Display {
         }
         let _ = writeln!(text, "{}", self.statistics(progress));
         // Rates.
-        let most = self.rates.iter().copied().max().unwrap_or(0).max(1);
-        let bars: String = self
-            .rates
-            .iter()
+        let shown = self.rates.len().saturating_sub(bar);
+        let rates = self.rates.iter().copied().skip(shown);
+        let most = rates.clone().max().unwrap_or(0).max(1);
+        let bars: String = rates
             .map(|rate| match rate * 7 / most {
                 0 => '▁',
                 1 => '▂',
@@ -162,8 +172,13 @@ impl Display {
             })
             .collect();
         let _ = writeln!(text, "\nrate  {bars}  at most {most}/s\n");
-        text += &histogram(&progress.total.response);
-        text
+        let histogram = histogram(&progress.total.response, bar);
+        // The cursor is in the row below.
+        let rows = size.rows.saturating_sub(1);
+        if text.lines().count() + histogram.lines().count() <= rows {
+            text += &histogram;
+        }
+        text.split_inclusive('\n').take(rows.max(1)).collect()
     }
 
     /// Returns the report as one line.
@@ -234,8 +249,9 @@ fn per_second(messages: u64, interval: Duration) -> u64 {
     u64::try_from(rate).unwrap_or(u64::MAX)
 }
 
-/// Returns the response times of the whole test in rows of equal width on a logarithmic scale.
-fn histogram(latency: &Latency) -> String {
+/// Returns the response times of the whole test in rows of equal width on a logarithmic scale. The
+/// longest bar has `columns` columns.
+fn histogram(latency: &Latency, columns: usize) -> String {
     let (min, max) = (latency.min().as_secs_f64().max(1e-6), latency.max().as_secs_f64());
     if max <= min {
         return String::new();
@@ -254,8 +270,9 @@ fn histogram(latency: &Latency) -> String {
     let most = rows.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
     let mut text = String::from("response time\n");
     for (bound, count) in rows {
-        let length = usize::try_from(count * u64::from(COLUMNS) / most).unwrap_or_default();
-        let _ = writeln!(text, "{:>9} {:<40} {count}", three_digits(bound), "█".repeat(length));
+        let length = usize::try_from(count * columns as u64 / most).unwrap_or_default();
+        let _ =
+            writeln!(text, "{:>9} {:<columns$} {count}", three_digits(bound), "█".repeat(length));
     }
     text
 }

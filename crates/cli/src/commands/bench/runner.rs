@@ -12,6 +12,7 @@ use super::keys::Keys;
 use super::stop::Stop;
 use super::target::Target;
 use crate::client::Failure;
+use crate::terminal::takes_escapes;
 
 /// Interval of the reports while a test runs.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -19,6 +20,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// The settings of all tests of a run, and where their progress goes.
 pub(super) struct Runner<'a> {
     pub(super) options: &'a Bench,
+    /// `true` if the progress can be drawn over.
+    is_terminal: bool,
     stop: Stop,
     /// `None` where there is no terminal to read keys from.
     keys: Option<Keys>,
@@ -33,9 +36,10 @@ impl<'a> Runner<'a> {
     pub(super) fn new(options: &'a Bench) -> anyhow::Result<Self> {
         let stop = Stop::listen()?;
         let log = options.hdr.as_deref().map(IntervalLog::create).transpose()?;
-        let shows_panes = !options.quiet && std::io::stderr().is_terminal();
+        let is_terminal = std::io::stderr().is_terminal() && takes_escapes();
+        let shows_panes = !options.quiet && is_terminal;
         let keys = if shows_panes { Keys::listen(&stop) } else { None };
-        Ok(Self { options, stop, keys, log })
+        Ok(Self { options, is_terminal, stop, keys, log })
     }
 
     /// Runs one test of this duration at this rate.
@@ -46,9 +50,9 @@ impl<'a> Runner<'a> {
         rate: Option<u64>,
     ) -> anyhow::Result<LatencyReport> {
         let options = self.options;
-        let is_terminal = std::io::stderr().is_terminal();
-        let mut display = (!options.quiet)
-            .then(|| Display::new(is_terminal, options, target, duration, self.keys.as_ref()));
+        let (is_terminal, keys) = (self.is_terminal, self.keys.as_ref());
+        let mut display =
+            (!options.quiet).then(|| Display::new(is_terminal, options, target, duration, keys));
         let log = &mut self.log;
         let test = test(options, target, duration, rate).stop_when(self.stop.flag());
         let result = test.run(INTERVAL, |progress| {
