@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::program::Server;
-use crate::program::exec::{closed, connect, gone, leave, script, start, text};
+use crate::program::exec::{client, closed, connect, gone, leave, script, start, text};
 
 /// Returns an empty file for the notes of a process.
 fn notes(name: &str) -> PathBuf {
@@ -108,6 +108,28 @@ async fn a_server_that_stops_or_is_killed_leaves_no_process() {
 }
 
 #[tokio::test]
+async fn every_client_of_a_server_that_stops_is_closed_with_1001() {
+    // The processes end before the last of many clients is closed.
+    for flags in [&[][..], &["--shared"], &["--pty"], &["--pty", "--shared"]] {
+        let server = start(&[&["--grace", "10s"], flags].concat(), &["cat"]);
+        let mut clients = Vec::new();
+        for number in 0..8 {
+            let subprotocol = ["sockeye.tty.v1", "tty"][number % 2];
+            let mut ws = client(&server).subprotocols([subprotocol]).connect().await.unwrap();
+            ws.send(r#"{"type":"hello","columns":80,"rows":24}"#).await.unwrap();
+            // The process has begun.
+            ws.recv().await.unwrap().unwrap();
+            clients.push(ws);
+        }
+        server.signal("TERM");
+        for ws in &mut clients {
+            assert_eq!(closed(ws).await.0, 1001, "{flags:?}");
+        }
+        assert_eq!(server.wait().code(), Some(0));
+    }
+}
+
+#[tokio::test]
 async fn connections_that_are_made_and_broken_leave_no_process() {
     let server = script(
         &["--grace", "20ms", "--max-processes", "20"],
@@ -117,7 +139,7 @@ async fn connections_that_are_made_and_broken_leave_no_process() {
     for round in 0..200 {
         // A slot is free again only once the process has ended.
         let mut ws = loop {
-            match crate::program::exec::client(&server).connect().await {
+            match client(&server).connect().await {
                 Ok(ws) => break ws,
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             }

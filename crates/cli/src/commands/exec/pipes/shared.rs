@@ -43,6 +43,15 @@ struct Running {
     input: mpsc::Sender<Bytes>,
 }
 
+/// The way in which the process ends.
+enum End {
+    Exited(Exit),
+    /// The output cannot be passed on.
+    Failed,
+    /// The server stops.
+    Stopped,
+}
+
 impl Shared {
     pub(in super::super) fn new(processes: Processes) -> Self {
         Self { processes, running: Mutex::new(None) }
@@ -113,29 +122,34 @@ impl Shared {
             let grace = process.grace();
             let mut output = std::pin::pin!(collect(output, &journal));
             let mut is_open = true;
-            let exit = loop {
+            let end = loop {
                 tokio::select! {
-                    exit = process.wait() => break Some(exit),
+                    exit = process.wait() => break End::Exited(exit),
                     failed = &mut output, if is_open => {
                         is_open = false;
                         if failed {
-                            break None;
+                            break End::Failed;
                         }
                     }
-                    () = drain.begun() => break None,
+                    () = drain.begun() => break End::Stopped,
                 }
             };
             // The end of standard input.
             writer.abort();
-            if let Some(exit) = exit {
-                if is_open {
-                    // Another process of the group may keep the pipe open.
-                    let _ = tokio::time::timeout(grace, &mut output).await;
+            match end {
+                End::Exited(exit) => {
+                    if is_open {
+                        // Another process of the group may keep the pipe open.
+                        let _ = tokio::time::timeout(grace, &mut output).await;
+                    }
+                    journal.finish(exit);
+                    process.end().await;
                 }
-                journal.finish(exit);
+                End::Failed => journal.finish(process.end().await),
+                // The drain closes the clients, one after the other: not with the end of the
+                // process.
+                End::Stopped => drop(process.end().await),
             }
-            let ended = process.end().await;
-            journal.finish(exit.unwrap_or(ended));
         });
         Ok(running)
     }

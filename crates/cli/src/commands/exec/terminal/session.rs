@@ -60,6 +60,15 @@ struct Display {
     recorder: Option<Recorder>,
 }
 
+/// The way in which a session ends.
+enum End {
+    Exited(Exit),
+    /// No viewer has come back in time.
+    Abandoned,
+    /// The server stops.
+    Stopped,
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Viewers {
     attached: usize,
@@ -185,17 +194,16 @@ impl Session {
     /// Passes output on until the process has ended, or no viewer has come back in time, or the
     /// server stops. The slot is kept as long as the session.
     pub(super) async fn run(self: &Arc<Self>, mut process: Process, slot: Slot, drain: &Drain) {
-        let exit = self.pass_output_on(&mut process, drain).await;
-        // The output ends here: the process is told so by SIGHUP.
-        let exit = match exit {
-            Some(exit) => {
+        // After the output ends here, the process is told so by SIGHUP.
+        match self.pass_output_on(&mut process, drain).await {
+            End::Exited(exit) => {
                 self.journal.finish(exit);
                 process.end().await;
-                exit
             }
-            None => process.end().await,
-        };
-        self.journal.finish(exit);
+            End::Abandoned => self.journal.finish(process.end().await),
+            // The drain closes the viewers, one after the other: not with the end of the process.
+            End::Stopped => drop(process.end().await),
+        }
         if let Some(recorder) = &mut self.display().recorder {
             recorder.flush();
         }
@@ -210,7 +218,7 @@ impl Session {
         drop(slot);
     }
 
-    async fn pass_output_on(&self, process: &mut Process, drain: &Drain) -> Option<Exit> {
+    async fn pass_output_on(&self, process: &mut Process, drain: &Drain) -> End {
         let mut buffer = vec![0; READ_LENGTH];
         let mut abandoned = std::pin::pin!(self.wait_until_abandoned());
         let mut exited: Option<(Exit, Instant)> = None;
@@ -218,7 +226,7 @@ impl Session {
         loop {
             let exit = exited.map(|(exit, _)| exit);
             if let (false, Some(exit)) = (is_open, exit) {
-                return Some(exit);
+                return End::Exited(exit);
             }
             let read = async {
                 // The output left after the end is short.
@@ -236,9 +244,13 @@ impl Session {
                     exited = Some((exit, Instant::now() + process.grace()));
                 }
                 // Another process keeps the terminal open.
-                () = until(exited.map(|(_, at_most)| at_most)), if exit.is_some() => return exit,
-                () = &mut abandoned => return None,
-                () = drain.begun() => return None,
+                () = until(exited.map(|(_, at_most)| at_most)) => {
+                    if let Some(exit) = exit {
+                        return End::Exited(exit);
+                    }
+                }
+                () = &mut abandoned => return End::Abandoned,
+                () = drain.begun() => return End::Stopped,
             }
         }
     }
