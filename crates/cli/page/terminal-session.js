@@ -15,9 +15,11 @@ const UNAUTHORIZED = 4401;
 const NO_SESSION = 4404;
 const REPLACED = 4409;
 
-const KEY = "sockeye-terminal";
+// A host may have several terminals, each below a path of its own.
+const FOLDER = new URL(".", location.href).pathname;
+const KEY = `sockeye-terminal ${FOLDER}`;
 // Holds what was typed and not acknowledged while the page is loaded again.
-const INPUT_KEY = "sockeye-terminal-input";
+const INPUT_KEY = `sockeye-terminal-input ${FOLDER}`;
 
 // Events: `state` with { phase, note, retryAt }, `greeting` with the server's, `screen` with text,
 // `output` with bytes and a function to call once they are shown, `size`, `unauthorized`, `lost` with

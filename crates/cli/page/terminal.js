@@ -52,8 +52,9 @@ function refit() {
   session.resize(size);
 }
 
-const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-const session = new TerminalSession(`${scheme}//${location.host}/ws`, space);
+// A proxy may serve the page below a path of its own.
+const url = new URL("ws", location.href.replace(/^http/, "ws"));
+const session = new TerminalSession(url.href, space);
 
 session.addEventListener("greeting", ({ detail }) => {
   writes = detail.writes;
@@ -143,7 +144,7 @@ at("keys").addEventListener("click", ({ target }) => {
 });
 
 async function logIn(token) {
-  const response = await fetch("/login", { method: "POST", body: token, credentials: "same-origin" });
+  const response = await fetch("login", { method: "POST", body: token, credentials: "same-origin" });
   return response.ok;
 }
 

@@ -71,7 +71,7 @@ fn a_login_sets_a_cookie_that_scripts_cannot_read() {
     let same = format!("origin: http://{}\r\n", server.address);
     let answer = server.post("/login", &same, ADA);
     assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
-    let cookie = format!("set-cookie: sockeye-exec={ADA}; Path=/; HttpOnly; SameSite=Strict");
+    let cookie = format!("set-cookie: sockeye-exec={ADA}; HttpOnly; SameSite=Strict");
     assert!(answer.contains(&cookie), "{answer}");
     assert!(server.post("/login", &same, "wrong").starts_with("HTTP/1.1 401 "));
     let foreign = "origin: http://evil.example\r\n";
@@ -141,4 +141,64 @@ fn foreign_pages_and_rebound_names_get_nothing() {
     assert_eq!(upgrade(&server, &format!("host: {evil}\r\norigin: http://{evil}\r\n")), "421");
     // A proxy on this machine passes on requests from elsewhere.
     assert_eq!(upgrade(&server, &format!("{host}x-forwarded-for: 203.0.113.9\r\n")), "403");
+}
+
+#[test]
+fn origins_that_only_look_like_the_own_one_get_nothing() {
+    let server = start(&["--pty"], &["sh"]);
+    let address = &server.address;
+    let port: u16 = address.rsplit(':').next().unwrap().parse().unwrap();
+    let next_port = port.checked_add(1).unwrap_or(1);
+    for origin in [
+        // A frame in a sandbox, a file, and no name at all.
+        "null".to_owned(),
+        "file://".to_owned(),
+        String::new(),
+        // Another server of this machine.
+        format!("http://127.0.0.1:{next_port}"),
+        format!("http://localhost:{port}"),
+        format!("http://[::1]:{port}"),
+        format!("http://{address}.evil.example"),
+        format!("http://evil.example/{address}"),
+        format!("http://evil@{address}"),
+        format!("http://{address}, http://evil.example"),
+        format!("http://{address}/"),
+    ] {
+        let headers = format!("host: {address}\r\norigin: {origin}\r\n");
+        assert_eq!(upgrade(&server, &headers), "403", "{origin}");
+    }
+    for host in [
+        format!("127.0.0.1.evil.example:{port}"),
+        "localhost.evil.example".to_owned(),
+        "evil.example".to_owned(),
+    ] {
+        let headers = format!("host: {host}\r\norigin: http://{host}\r\n");
+        assert_eq!(upgrade(&server, &headers), "421", "{host}");
+    }
+    let user = format!("host: evil.example@{address}\r\n");
+    assert_eq!(upgrade(&server, &user), "400");
+    for proxy in ["forwarded: for=203.0.113.9", "x-real-ip: 203.0.113.9", "via: 1.1 proxy"] {
+        let headers = format!("host: {address}\r\n{proxy}\r\n");
+        assert_eq!(upgrade(&server, &headers), "403", "{proxy}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_of_another_token_gives_its_keyboard_to_nobody() {
+    let file = tokens("keyboards", &[ADA, EVE]);
+    let server = start(&["--pty", "--shared", "--token-file", &file], &["cat"]);
+    let mut ada = Viewer::attach(client(&server).bearer_auth(ADA), json!({})).await.unwrap();
+    ada.enter("by ada\r").await;
+    ada.wait_for("by ada").await;
+    let stolen = json!({
+        "session": ada.session["session"],
+        "keyboard": ada.session["keyboard"],
+    });
+    let mut eve = Viewer::attach(client(&server).bearer_auth(EVE), stolen).await.unwrap();
+    assert_ne!(eve.session["keyboard"], ada.session["keyboard"]);
+    assert_eq!(eve.session["input"], json!(0));
+    eve.enter("by eve\r").await;
+    ada.wait_for("by eve").await;
+    ada.enter("ada again\r").await;
+    ada.wait_for("ada again").await;
 }

@@ -199,7 +199,9 @@ pub(super) async fn login(State(access): State<Arc<Access>>, request: Request<Bo
         return (StatusCode::UNAUTHORIZED, "The token is not valid.\n").into_response();
     }
     let secure = if access.is_tls { "; Secure" } else { "" };
-    let cookie = format!("{COOKIE_NAME}={token}; Path=/; HttpOnly; SameSite=Strict{secure}");
+    // Without a path, the cookie is for the folder of the page, also where a proxy serves the page
+    // below a path of its own.
+    let cookie = format!("{COOKIE_NAME}={token}; HttpOnly; SameSite=Strict{secure}");
     match HeaderValue::from_str(&cookie) {
         // A semicolon ends the value of a cookie.
         Ok(cookie) if !token.contains(';') => {

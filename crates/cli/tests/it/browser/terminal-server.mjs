@@ -1,6 +1,7 @@
 // The program under test with a terminal, a network that can be cut before it, and its page.
 
 import { spawn } from "node:child_process";
+import { createServer as createHttpServer, request as requestHttp } from "node:http";
 import { createServer, connect } from "node:net";
 
 const { SOCKEYE } = process.env;
@@ -68,6 +69,53 @@ export function network(url) {
         for (const [client, server] of pairs) if (server.destroyed) client.destroy();
       },
       close: () => proxy.close(),
+    }));
+  });
+}
+
+// A proxy with several servers, each below a path that the proxy removes from requests.
+export function below(servers) {
+  const forward = ({ method, headers, url }) => {
+    const path = Object.keys(servers).find((prefix) => url.startsWith(prefix));
+    if (!path) return null;
+    const { hostname, port } = new URL(servers[path]);
+    return requestHttp({ hostname, port, method, headers, path: url.slice(path.length - 1) });
+  };
+  const proxy = createHttpServer((request, response) => {
+    const forwarded = forward(request);
+    if (forwarded === null) {
+      response.writeHead(404).end();
+      return;
+    }
+    forwarded.on("response", (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    });
+    request.pipe(forwarded);
+  });
+  proxy.on("upgrade", (request, client) => {
+    const forwarded = forward(request);
+    if (forwarded === null) {
+      client.destroy();
+      return;
+    }
+    forwarded.on("upgrade", ({ headers }, server, head) => {
+      const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+      client.write(`HTTP/1.1 101 Switching Protocols\r\n${fields.join("")}\r\n`);
+      client.write(head);
+      client.pipe(server);
+      server.pipe(client);
+      for (const socket of [client, server]) socket.on("error", () => {});
+    });
+    forwarded.end();
+  });
+  return new Promise((resolve) => {
+    proxy.listen(0, "127.0.0.1", () => resolve({
+      url: `http://127.0.0.1:${proxy.address().port}`,
+      close() {
+        proxy.close();
+        proxy.closeAllConnections();
+      },
     }));
   });
 }

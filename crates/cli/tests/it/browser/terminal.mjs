@@ -6,7 +6,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { launch, open, stop } from "./chromium.mjs";
-import { connected, exec, network, shows, stopAll, types } from "./terminal-server.mjs";
+import { below, connected, exec, network, shows, stopAll, types } from "./terminal-server.mjs";
 
 const { SCREENSHOTS, SCRATCH } = process.env;
 
@@ -166,6 +166,37 @@ async function worksOnAPhone(browser) {
   await stop(running);
 }
 
+// Two terminals of one host, each below a path of its own.
+async function workBelowPaths(browser) {
+  const token = "0123456789abcdef-below";
+  const file = join(SCRATCH, "terminal-tokens-below.txt");
+  writeFileSync(file, `${token}\n`);
+  const running = await exec("--token-file", file);
+  const other = await exec();
+  const host = await below({ "/tools/first/": running.url, "/tools/second/": other.url });
+  const page = await open(browser, `${host.url}/tools/first/`, { viewport: { width: 900, height: 560 }, colorScheme: "light" });
+  await page.waitForSelector("#login[open]");
+  await page.fill("#token", token);
+  await page.click("#login-form button");
+  await connected(page);
+  await types(page, "echo fi''rst");
+  await shows(page, "first");
+  assert.deepEqual((await page.context().cookies()).map(({ path }) => path), ["/tools/first"]);
+
+  // The window has a session of each.
+  await page.goto(`${host.url}/tools/second/`);
+  await connected(page);
+  await types(page, "echo sec''ond");
+  await shows(page, "second");
+  await page.goBack();
+  await connected(page);
+  await shows(page, "first");
+  await page.context().close();
+  host.close();
+  await stop(running);
+  await stop(other);
+}
+
 mkdirSync(SCREENSHOTS, { recursive: true });
 const browser = await launch();
 try {
@@ -173,6 +204,7 @@ try {
   await survivesTheNetwork(browser);
   await reportsLosses(browser);
   await worksOnAPhone(browser);
+  await workBelowPaths(browser);
   console.log(`screenshots are in ${SCREENSHOTS}`);
 } finally {
   stopAll();
