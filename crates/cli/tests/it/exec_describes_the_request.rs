@@ -51,6 +51,38 @@ async fn headers_query_and_address_are_variables() {
     assert_eq!(variables.get("HTTP_AUTHORIZATION"), None);
 }
 
+#[tokio::test]
+async fn headers_set_no_variables_but_their_own() {
+    let mark = format!("{}/exec-shellshock", env!("CARGO_TARGET_TMPDIR"));
+    let _ = std::fs::remove_file(&mark);
+    // The shell reads functions, its start file and its options from variables.
+    let server = start(&[], &["bash", "-c", "env; echo END=1"]);
+    let mut ws = Client::new(format!("ws://{}/", server.address))
+        .header("x-function", format!("() {{ :; }}; touch {mark}"))
+        .header("bash-func-env%%", format!("() {{ touch {mark}; }}"))
+        .header("ld-preload", "/no/such.so")
+        .header("bash-env", &mark)
+        .header("x_custom", "of the underscore")
+        .header("path", "/nowhere")
+        .connect()
+        .await
+        .unwrap();
+    let mut names = Vec::new();
+    loop {
+        let line = ws.recv().await.unwrap().unwrap();
+        let (name, _) = line.as_text().unwrap().split_once('=').unwrap_or_default();
+        names.push(name.to_owned());
+        if name == "END" {
+            break;
+        }
+    }
+    assert!(!std::path::Path::new(&mark).exists());
+    assert!(names.contains(&"HTTP_LD_PRELOAD".to_owned()), "{names:?}");
+    for name in ["LD_PRELOAD", "BASH_ENV", "HTTP_X_CUSTOM"] {
+        assert!(!names.contains(&name.to_owned()), "{name}");
+    }
+}
+
 /// Returns the next text message on a connection that was upgraded by hand.
 fn message(stream: &mut TcpStream) -> String {
     let mut head = [0; 2];
