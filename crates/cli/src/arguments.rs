@@ -171,4 +171,29 @@ mod tests {
     fn the_flags_do_not_contradict_each_other() {
         Arguments::command().debug_assert();
     }
+
+    #[test]
+    fn the_text_below_the_flags_fits_terminals_of_any_width() {
+        for command in with_subcommands(Arguments::command()) {
+            let Some(text) = command.get_after_help() else { continue };
+            let text = text.to_string();
+            let is_prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
+            for (line, next) in text.lines().zip(text.lines().skip(1)) {
+                // Clap wraps a paragraph that is one line.
+                let is_broken = is_prose(line) && is_prose(next) && !line.ends_with(':');
+                assert!(!is_broken, "{}: {line}", command.get_name());
+            }
+            for line in text.lines().filter(|line| !is_prose(line)) {
+                let length = line.chars().count();
+                assert!(length <= 100, "{}: {line}", command.get_name());
+            }
+        }
+    }
+
+    fn with_subcommands(command: clap::Command) -> Vec<clap::Command> {
+        let below = command.get_subcommands().cloned().flat_map(with_subcommands);
+        let mut all: Vec<_> = below.collect();
+        all.push(command);
+        all
+    }
 }

@@ -19,21 +19,21 @@ Examples:
   sockeye bench ws://localhost:8080/echo --find-max 'p99<5ms'
   sockeye bench ws://localhost:8080/room --fan-out -c 500 --rate 100
 
-With --rate, messages are due by a schedule that is fixed before the test, and response times run
-from when a message was due: a server that stalls delays every message that was due meanwhile.
-Service times run from the write of the message. Without --rate, the test is a closed loop, which
+With --rate, messages are due by a schedule that is fixed before the test, and response times run \
+from when a message was due: a server that stalls delays every message that was due meanwhile. \
+Service times run from the write of the message. Without --rate, the test is a closed loop, which \
 sends the next message when one is answered and says little about latency.
 
-Conditions of --fail-if and --find-max compare p50, p99.9 or another percentile, mean or max with a
-time, or timeouts, lost, doubled, reordered or achieved (messages per second) with a number.
+Conditions of --fail-if and --find-max compare p50, p99.9 or another percentile, mean or max with \
+a time, or timeouts, lost, doubled, reordered or achieved (messages per second) with a number.
 
-On a terminal, the keys + and - change the time that the statistics cover. Ctrl-C and q end the test;
-the result is that of the time so far.
+On a terminal, the keys + and - change the time that the statistics cover. Ctrl-C and q end the \
+test; the result is that of the time so far.
 
-Exit codes: 0 done, 1 other errors and conditions of --fail-if that hold, 2 wrong arguments, 3 the
-host was not found, 4 no connection, 5 TLS failed, 6 the server refused the WebSocket, 7 the server
-broke the protocol or did not return what was sent, 8 the server closed a connection, 10 the server
-did not answer while a connection was opened, 130 Ctrl-C.")]
+Exit codes: 0 done, 1 other errors and conditions of --fail-if that hold, 2 wrong arguments, 3 the \
+host was not found, 4 no connection, 5 TLS failed, 6 the server refused the WebSocket, 7 the \
+server broke the protocol or did not return what was sent, 8 the server closed a connection, 10 \
+the server did not answer while a connection was opened, 130 Ctrl-C.")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Bench {
     #[arg(value_name = "URL", help = "The server: ws://HOST:PORT/PATH or wss://HOST/PATH")]

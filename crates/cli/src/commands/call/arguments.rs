@@ -26,7 +26,7 @@ Examples:
   sockeye call localhost:50051
   sockeye call localhost:50051 describe shop.Books/Get
   sockeye call localhost:50051 shop.Books/Get -d '{\"name\":\"b1\"}'
-  sockeye call https://api.example.com shop.Books/Watch --protocol connect -H 'authorization: Bearer …'
+  sockeye call https://example.com shop.Books/Watch --protocol connect -H 'authorization: Bearer …'
   sockeye call localhost:8080 shop.Books/Chat --protocol websocket     (types JSON on the terminal)
 
 Services and types are learned by server reflection, over gRPC, or from --descriptor-set.
@@ -37,14 +37,14 @@ Protocols:
   grpc-web-text  the same in base64
   connect        the same versions of HTTP; --get sends a method without side effects by GET
   websocket      the protocol sockeye.grpc.v1 of the gateway
-  json           the first HTTP rule (google.api.http) that fits the request; without a rule, POST to
-                 the path of the method
+  json           the first HTTP rule (google.api.http) that fits the request; without a rule, POST
+                 to the path of the method
 
-Input: one JSON value for methods with one request. For streams of requests any number of values, one
-after the other or in one array; they are sent as they arrive, and the end of the input ends the
-requests. Fields that the message does not have are errors.
+Input: one JSON value for methods with one request. For streams of requests any number of values, \
+one after the other or in one array; they are sent as they arrive, and the end of the input ends \
+the requests. Fields that the message does not have are errors.
 
-Output: one JSON value for each response, as they arrive; errors, headers and trailers on standard
+Output: one JSON value for each response, as they arrive; errors, headers and trailers on standard \
 error. Control characters in received text are escaped.
 
 Exit codes:

@@ -24,9 +24,9 @@ Examples:
   sockeye connect ws://localhost:8080/feed --frame ndjson -n 100 > feed.ndjson
   sockeye connect ws://localhost:8080/echo --script login.ws --variable user=ada
 
-On a terminal, each line is a message, pasted lines are one message, and Ctrl-D closes. With --slash,
-a line that begins with / is a command: /ping, /close [CODE [REASON]], /binary TEXT|@FILE, /quit.
-Control characters in received text are escaped on a terminal.
+On a terminal, each line is a message, pasted lines are one message, and Ctrl-D closes. With \
+--slash, a line that begins with / is a command: /ping, /close [CODE [REASON]], /binary \
+TEXT|@FILE, /quit. Control characters in received text are escaped on a terminal.
 
 Without a terminal, --frame says where messages begin and end, in both directions:
   line    a line of text each; received messages are followed by a line feed

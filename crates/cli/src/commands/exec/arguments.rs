@@ -20,16 +20,16 @@ Examples:
   sockeye exec --pty --shared --read-only -- htop
   sockeye exec --pty --listen 0.0.0.0:8443 --self-signed --token-file tokens.txt -- bash
 
-Each connection starts a process of its own, or joins the one of --shared. Without a mode, a line of
-standard output is a text message, and a message is a line of standard input. When the process ends,
-the connection is closed with 1000 after exit code 0, 4000 + N after exit code N, and 4128 + N after
-signal N. When the client leaves, standard input ends, then the process group gets SIGTERM (a
-terminal SIGHUP), then SIGKILL.
+Each connection starts a process of its own, or joins the one of --shared. Without a mode, a line \
+of standard output is a text message, and a message is a line of standard input. When the process \
+ends, the connection is closed with 1000 after exit code 0, 4000 + N after exit code N, and 4128 + \
+N after signal N. When the client leaves, standard input ends, then the process group gets SIGTERM \
+(a terminal SIGHUP), then SIGKILL.
 
 The URL, the query and the headers reach the process as CGI variables, never as arguments.
 
-With --pty, the page is at /, and WebSockets speak the subprotocols sockeye.tty.v1 and tty, which is
-that of ttyd.")]
+With --pty, the page is at /, and WebSockets speak the subprotocols sockeye.tty.v1 and tty, which \
+is that of ttyd.")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Exec {
     #[command(flatten)]

@@ -30,14 +30,14 @@ Paths:
   /metrics                 metrics for Prometheus, with --metrics
   all others               the HTTP rules (google.api.http) of the services, and of --rules
 
-Each flag is also a key of the file of --config, `max-message = \"1MiB\"`, and a variable of the
-environment, SOCKEYE_MAX_MESSAGE=1MiB. The command line takes precedence over the environment, and
+Each flag is also a key of the file of --config, `max-message = \"1MiB\"`, and a variable of the \
+environment, SOCKEYE_MAX_MESSAGE=1MiB. The command line takes precedence over the environment, and \
 the environment over the file. docs/gateway-config.md has all keys.
 
-On loopback, without --allow-host and --trust-proxy, anybody may make calls. Elsewhere the gateway
+On loopback, without --allow-host and --trust-proxy, anybody may make calls. Elsewhere the gateway \
 does not start until --auth-secret-file, --auth-jwks-file or --no-auth says who may.
 
-SIGHUP reloads the file, the rules, the keys and the certificates, and opens the access log anew;
+SIGHUP reloads the file, the rules, the keys and the certificates, and opens the access log anew; \
 calls in progress go on. Ctrl-C and SIGTERM let them end, at most for --shutdown-timeout.")]
 pub(crate) struct GatewayArguments {
     #[command(flatten)]

@@ -35,20 +35,20 @@ Paths:
   /readyz                answers ok until the server is told to stop
   /metrics               metrics for Prometheus, with --metrics
 
-On loopback, without --allow-host and --trust-proxy, anybody may use the rooms. Elsewhere the hub
+On loopback, without --allow-host and --trust-proxy, anybody may use the rooms. Elsewhere the hub \
 is off until --hub-secret-file, --hub-jwks-file or --no-auth says who may use it.
 
 With TLS, pages and WebSockets come over HTTP/2 or HTTP/1.1, as the client asks.
 
-Each flag is also a key of the file of --config, `max-message = \"1MiB\"`, and a variable of the
-environment, SOCKEYE_MAX_MESSAGE=1MiB. The command line takes precedence over the environment, and
+Each flag is also a key of the file of --config, `max-message = \"1MiB\"`, and a variable of the \
+environment, SOCKEYE_MAX_MESSAGE=1MiB. The command line takes precedence over the environment, and \
 the environment over the file. docs/operations.md describes them.
 
-SIGHUP reloads the settings and the certificates, and open connections go on. SIGUSR2 starts the
+SIGHUP reloads the settings and the certificates, and open connections go on. SIGUSR2 starts the \
 program anew, without losing a connection that arrives meanwhile, and ends the old process.
 
-Ctrl-C closes every connection with 1001 (Going Away) and exits; with --bus, those to the rooms with
-1012 (Service Restart), as they return to the other servers. A second one exits at once.")]
+Ctrl-C closes every connection with 1001 (Going Away) and exits; with --bus, those to the rooms \
+with 1012 (Service Restart), as they return to the other servers. A second one exits at once.")]
 pub(crate) struct Serve {
     #[command(flatten)]
     pub(crate) hosting: Hosting,

@@ -19,10 +19,11 @@ Examples:
   sockeye tunnel open https://example.com/tunnel --udp 5353:10.0.0.2:53
   ssh -o ProxyCommand='sockeye tunnel open https://example.com/tunnel -W %h:%p' host
 
-[BIND:]PORT is an address of this machine to listen on, 127.0.0.1 unless BIND is given; an absolute
-path is a Unix socket. IPv6 addresses are in brackets. Names of targets are resolved by the server.
+[BIND:]PORT is an address of this machine to listen on, 127.0.0.1 unless BIND is given; an \
+absolute path is a Unix socket. IPv6 addresses are in brackets. Names of targets are resolved by \
+the server.
 
-When the network fails or a proxy restarts, the connections wait for it, for up to the server's
+When the network fails or a proxy restarts, the connections wait for it, for up to the server's \
 --session-expiry. The token is that of --token-file or of the variable SOCKEYE_TOKEN.
 
 Exit codes:

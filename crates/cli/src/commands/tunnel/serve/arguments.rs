@@ -29,16 +29,16 @@ Rules of --allow, of which one must match:
   db.internal:8000-8099 a range of ports; * for all
   unix:/run/app.sock    a Unix socket, or unix:/run/app/* for those below a directory
 
-A name is resolved once, every address must be allowed, and the connection goes to such an address.
-Loopback, link-local and metadata addresses need a rule with that address, a network within, or
-localhost.
+A name is resolved once, every address must be allowed, and the connection goes to such an \
+address. Loopback, link-local and metadata addresses need a rule with that address, a network \
+within, or localhost.
 
 Paths:
   /tunnel   the tunnel, also at /
   /healthz  answers ok
   /metrics  metrics for Prometheus, with --metrics
 
-On loopback, without --allow-host and --trust-proxy, any program may use the tunnel. Elsewhere the
+On loopback, without --allow-host and --trust-proxy, any program may use the tunnel. Elsewhere the \
 server does not start until --token-file or --no-auth says who may. Browsers are refused.")]
 pub(crate) struct Serve {
     #[command(flatten)]
