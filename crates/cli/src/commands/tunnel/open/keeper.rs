@@ -169,6 +169,7 @@ impl Keeper {
 
 fn failure_of(error: &Error) -> Failure {
     let no_tunnel = |text: &str| {
+        let text = text.trim_end_matches('.');
         Failure::refused(format!(
             "{text}; is there a tunnel at this URL? `sockeye tunnel serve` has it at {PATH}"
         ))
