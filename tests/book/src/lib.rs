@@ -12,6 +12,7 @@ pages! {
     first_steps: "first-steps.md";
     library: "library.md";
     browser: "browser.md";
+    mux: "mux.md";
     hub: "hub.md";
     gateway: "gateway.md";
     from_tokio_tungstenite: "migrate/tokio-tungstenite.md";
