@@ -131,24 +131,18 @@ async fn serve(
     lifetime.let_connections_end(&server, &arguments.hosting).await;
     info!("shutting down: waiting for the calls in progress; a second signal exits immediately");
     let timeout = arguments.hosting.shutdown_timeout;
-    let drained = server.drain.finish(Shutdown::restart().timeout(timeout));
-    let calls = tokio::time::timeout(timeout, gateway.drain());
-    tokio::select! {
-        (calls, _) = async { tokio::join!(calls, drained) } => {
-            if calls.is_ok() {
-                info!("shut down");
-            } else {
-                warn!("shut down; calls that took longer than {timeout:?} were cut off");
-            }
+    let ending = async {
+        let drained = server.drain.finish(Shutdown::restart().timeout(timeout));
+        let calls = tokio::time::timeout(timeout, gateway.drain());
+        let (calls, _) = tokio::join!(calls, drained);
+        if calls.is_ok() {
+            info!("shut down");
+        } else {
+            warn!("shut down; calls that took longer than {timeout:?} were cut off");
         }
-        () = lifetime.signals.next() => {
-            warn!("exiting immediately: some calls are still in progress");
-            std::process::exit(lifetime.signals.exit_status());
-        }
-    }
-    if let Some(log) = &reloader.surroundings.access_log {
-        tokio::task::block_in_place(|| log.flush(access_log::FLUSH_TIMEOUT));
-    }
+    };
+    lifetime.finish(ending, "some calls are still in progress", || {}).await;
+    access_log::flush(reloader.surroundings.access_log.as_ref());
     Ok(())
 }
 

@@ -99,9 +99,7 @@ async fn serve(options: Serve, parse_again: ParseAgain<Serve>) -> anyhow::Result
     let arguments = arguments.current();
     lifetime.let_connections_end(&server, &arguments.hosting).await;
     finish(lifetime, &server, &hub, stop, arguments.hosting.shutdown_timeout).await;
-    if let Some(log) = access_log {
-        tokio::task::block_in_place(|| log.flush(access_log::FLUSH_TIMEOUT));
-    }
+    access_log::flush(access_log.as_ref());
     Ok(())
 }
 
@@ -118,7 +116,7 @@ async fn finish(
         Stop::Signal => Shutdown::new(),
         Stop::Replaced => Shutdown::restart(),
     };
-    let finish = async {
+    let ending = async {
         let begun = Instant::now();
         hub.move_clients(timeout).await;
         let left = timeout.saturating_sub(begun.elapsed());
@@ -127,13 +125,7 @@ async fn finish(
         if tokio::time::timeout(left, hub.shut_down()).await.is_err() {
             warn!("the other servers of the hub were not told that the clients of this one left");
         }
-        drained
+        info!("shut down; WebSockets: {drained}");
     };
-    tokio::select! {
-        drained = finish => info!("shut down; WebSockets: {drained}"),
-        () = lifetime.signals.next() => {
-            warn!("exiting immediately: some connections are still open");
-            std::process::exit(lifetime.signals.exit_status());
-        }
-    }
+    lifetime.finish(ending, "some connections are still open", || {}).await;
 }

@@ -23,13 +23,21 @@ use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 const MAX_WAITING: usize = 8192;
 
 /// Maximum wait for the last lines of a program that ends. Chosen: a disk that works takes less.
-pub(crate) const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Interval at which a full queue is tried again by a program that ends.
 const RETRY: Duration = Duration::from_millis(5);
 
 /// The file name that means standard output.
 const STANDARD_OUTPUT: &str = "-";
+
+/// Waits until the lines so far of a log are written, at most for a second. Panics on a runtime of one
+/// thread.
+pub(crate) fn flush(log: Option<&AccessLog>) {
+    if let Some(log) = log {
+        tokio::task::block_in_place(|| log.flush());
+    }
+}
 
 /// The access log of the program. Clones share it.
 #[derive(Clone, Debug)]
@@ -114,10 +122,10 @@ impl AccessLog {
         }
     }
 
-    /// Waits until the lines so far are written, at most for `timeout`. Blocks the thread.
-    pub(crate) fn flush(&self, timeout: Duration) {
+    /// Waits until the lines so far are written, at most for [`FLUSH_TIMEOUT`]. Blocks the thread.
+    fn flush(&self) {
         let (done, written) = sync_channel(1);
-        let at_most = Instant::now() + timeout;
+        let at_most = Instant::now() + FLUSH_TIMEOUT;
         let mut command = Command::Flush(done);
         // The queue may be full.
         while let Err(TrySendError::Full(again)) = self.commands.try_send(command) {

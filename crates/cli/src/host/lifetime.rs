@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Hosting;
 use super::front::Answer;
@@ -104,6 +104,24 @@ impl Lifetime {
             () = server.wait_until_empty() => {}
             () = tokio::time::sleep(drain) => {}
             () = self.signals.next() => {}
+        }
+    }
+
+    /// Waits until the server has ended what it serves. Another signal ends the process at once,
+    /// after `on_abort` and a line that names what is `left`.
+    pub(crate) async fn finish(
+        &mut self,
+        ending: impl Future<Output = ()>,
+        left: &str,
+        on_abort: impl FnOnce(),
+    ) {
+        tokio::select! {
+            () = ending => {}
+            () = self.signals.next() => {
+                warn!("exiting immediately: {left}");
+                on_abort();
+                std::process::exit(self.signals.exit_status());
+            }
         }
     }
 }

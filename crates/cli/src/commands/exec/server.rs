@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use sockeye::Shutdown;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::access::Access;
 use super::arguments::Exec;
@@ -90,13 +90,11 @@ async fn serve(
     lifetime.let_connections_end(&server, hosting).await;
     info!("shutting down: ending all processes; a second signal exits immediately");
     let shutdown = Shutdown::new().timeout(hosting.shutdown_timeout);
-    tokio::select! {
-        drained = server.drain.finish(shutdown) => info!("shut down; WebSockets: {drained}"),
-        () = lifetime.signals.next() => {
-            warn!("exiting immediately: some processes have not ended");
-            processes.kill_all();
-            std::process::exit(lifetime.signals.exit_status());
-        }
-    }
+    let ending = async {
+        let drained = server.drain.finish(shutdown).await;
+        info!("shut down; WebSockets: {drained}");
+    };
+    let kill_all = || processes.kill_all();
+    lifetime.finish(ending, "some processes have not ended", kill_all).await;
     Ok(())
 }

@@ -121,15 +121,7 @@ async fn serve(options: Serve, parse_again: ParseAgain<Serve>) -> anyhow::Result
         }
         info!("shut down; WebSockets: {drained}");
     };
-    tokio::select! {
-        () = ending => {}
-        () = lifetime.signals.next() => {
-            warn!("exiting immediately: some connections are still open");
-            std::process::exit(lifetime.signals.exit_status());
-        }
-    }
-    if let Some(log) = &log {
-        tokio::task::block_in_place(|| log.flush(access_log::FLUSH_TIMEOUT));
-    }
+    lifetime.finish(ending, "some connections are still open", || {}).await;
+    access_log::flush(log.as_ref());
     Ok(())
 }
