@@ -188,6 +188,9 @@ CONFIG
 }
 
 # 1 GiB from a socat here to a socat there, through nginx, which is stopped eleven times.
+# Whether the client has opened at least this many WebSockets.
+connected() { [ "$(grep -c 'client connected' "$work/cut-serve.log")" -ge "$1" ]; }
+
 cuts() {
   local front back sink target id number
   front=$(free_port)
@@ -211,6 +214,8 @@ cuts() {
   socat -u "EXEC:pv -q -L 40M $work/gigabyte" "TCP:127.0.0.1:$target" &
   local by_source=$!
   for number in $(seq 10); do
+    # Only a WebSocket that is there can be cut.
+    eventually connected "$number"
     sleep 2
     # The workers of nginx hold the connections.
     pkill -KILL -P "$(cat "$work/nginx.pid")" || true
@@ -229,7 +234,7 @@ cuts() {
   received=$(sha256sum <"$work/received")
   [ "$sent" = "$received" ] || fail "the checksums differ"
   # Each cut made the client open another WebSocket, of one session.
-  [ "$(grep -c 'client connected' "$work/cut-serve.log")" -ge 11 ] || fail "fewer cuts than expected"
+  connected 11 || fail "fewer cuts than expected"
   [ "$(grep -c 'session begun' "$work/cut-serve.log")" = 1 ] || fail "another session began"
   say "1 GiB arrived through ten cuts and a restart of nginx: $sent"
 }
