@@ -13,6 +13,7 @@ mod absent;
 mod calls;
 #[cfg(feature = "otlp")]
 mod export;
+pub(crate) mod histograms;
 #[cfg(feature = "otlp")]
 mod http;
 #[cfg(feature = "otlp")]

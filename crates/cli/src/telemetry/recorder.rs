@@ -10,7 +10,7 @@ use metrics_util::registry::{Registry, Storage};
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Meter;
 
-use crate::host::metrics::buckets;
+use super::histograms::buckets;
 
 /// Metrics of the process, one instrument for each name and its labels.
 #[derive(Debug)]

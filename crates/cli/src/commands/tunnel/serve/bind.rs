@@ -137,7 +137,7 @@ async fn bind(client: &Arc<Client>, request: &Request) -> Result<(SocketListener
     let mut bound = place.bind().await;
     if let Err(error) = &bound
         && error.kind() == ErrorKind::AddrInUse
-        && service.holders.take_over(&name, client).await
+        && service.holders.take_over(&name, &client.identity).await
     {
         bound = place.bind().await;
     }
@@ -146,7 +146,7 @@ async fn bind(client: &Arc<Client>, request: &Request) -> Result<(SocketListener
         let text = format!("the server cannot listen on {}: {reason}", request.target());
         Answer::new(Code::ADDRESS, text)
     })?;
-    let held = service.holders.hold(&listener.name(), client).await;
+    let held = service.holders.hold(&listener.name(), client.holder()).await;
     Ok((listener, held))
 }
 

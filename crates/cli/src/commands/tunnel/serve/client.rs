@@ -8,6 +8,7 @@ use sockeye::mux;
 use sockeye::resume::Attachment;
 use tokio::sync::watch;
 
+use super::holders::Holder;
 use super::service::Service;
 
 /// Maximum number of addresses that the server listens on for one client.
@@ -18,8 +19,7 @@ const MAX_BINDS: usize = 32;
 pub(super) struct Client {
     service: watch::Receiver<Arc<Service>>,
     pub(super) session: mux::Session,
-    /// Whether the client has a WebSocket.
-    pub(super) attachment: Attachment,
+    attachment: Attachment,
     /// The number of the session, for logs.
     pub(super) number: u64,
     pub(super) identity: Arc<str>,
@@ -53,6 +53,12 @@ impl Client {
     /// Returns the settings of the server, which a reload changes.
     pub(super) fn settings(&self) -> watch::Receiver<Arc<Service>> {
         self.service.clone()
+    }
+
+    /// Returns the client as the holder of addresses.
+    pub(super) fn holder(&self) -> Holder {
+        let (session, attachment) = (self.session.clone(), self.attachment.clone());
+        Holder { session, attachment, identity: Arc::clone(&self.identity) }
     }
 
     /// Takes a place for a listener; `None` when the client has too many.

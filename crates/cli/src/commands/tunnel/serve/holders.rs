@@ -4,13 +4,14 @@
 //! was started again meanwhile, it asks for them in another session, and the one before gives way.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sockeye::mux;
+use sockeye::resume::Attachment;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
-use super::client::Client;
 use crate::commands::tunnel::protocol::REPLACED;
 
 /// Timeout of the end of a session that gives way, which waits for nothing but its task.
@@ -18,11 +19,20 @@ const GIVE_WAY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The holders by the names of their addresses.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Holders(Arc<Mutex<HashMap<String, Holder>>>);
+pub(super) struct Holders(Arc<Mutex<HashMap<String, Entry>>>);
+
+/// The client that holds an address, in one of its sessions.
+#[derive(Clone, Debug)]
+pub(super) struct Holder {
+    pub(super) session: mux::Session,
+    /// Whether the client has a WebSocket.
+    pub(super) attachment: Attachment,
+    pub(super) identity: Arc<str>,
+}
 
 #[derive(Clone, Debug)]
-struct Holder {
-    client: Weak<Client>,
+struct Entry {
+    holder: Holder,
     /// Locked while the client listens.
     listening: Arc<tokio::sync::Mutex<()>>,
 }
@@ -37,23 +47,22 @@ pub(super) struct Held {
 
 impl Holders {
     /// Records that a client listens on an address.
-    pub(super) async fn hold(&self, name: &str, client: &Arc<Client>) -> Held {
+    pub(super) async fn hold(&self, name: &str, holder: Holder) -> Held {
         let listening = Arc::new(tokio::sync::Mutex::new(()));
-        let holder = Holder { client: Arc::downgrade(client), listening: Arc::clone(&listening) };
+        let entry = Entry { holder, listening: Arc::clone(&listening) };
         // Nobody else has the lock yet.
         let guard = listening.lock_owned().await;
-        self.lock().insert(name.to_owned(), holder);
+        self.lock().insert(name.to_owned(), entry);
         Held { holders: self.clone(), name: name.to_owned(), listening: guard }
     }
 
     /// Ends the session that holds an address, if that belongs to the same client and has no
     /// WebSocket. Returns whether the address is free then.
-    pub(super) async fn take_over(&self, name: &str, client: &Client) -> bool {
-        let Some(Holder { client: holder, listening }) = self.lock().get(name).cloned() else {
+    pub(super) async fn take_over(&self, name: &str, identity: &str) -> bool {
+        let Some(Entry { holder, listening }) = self.lock().get(name).cloned() else {
             return false;
         };
-        let Some(holder) = holder.upgrade() else { return false };
-        if holder.identity != client.identity || holder.attachment.is_attached() {
+        if *holder.identity != *identity || holder.attachment.is_attached() {
             return false;
         }
         holder.session.close(REPLACED, "another session of the client listens on its address");
@@ -61,7 +70,7 @@ impl Holders {
         timeout(GIVE_WAY_TIMEOUT, listening.lock()).await.is_ok()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Holder>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Entry>> {
         // A panic cannot leave a partial change behind.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
