@@ -20,9 +20,13 @@ use tokio::time::timeout;
 /// Timeout of a whole test, which takes seconds unless something hangs.
 const DEADLINE: Duration = Duration::from_secs(110);
 
+/// Timeout of a test with every combination of parameters, of which it has hundreds.
+const DEADLINE_OF_ALL: Duration = Duration::from_secs(900);
+
 /// Runs a test, which fails instead of hanging.
 pub(crate) async fn within_deadline<T>(test: impl Future<Output = T>) -> T {
-    timeout(DEADLINE, test).await.expect("the test ends in time")
+    let deadline = if parameters::are_all_combined() { DEADLINE_OF_ALL } else { DEADLINE };
+    timeout(deadline, test).await.expect("the test ends in time")
 }
 
 /// Reports that a test is skipped because `peer` is missing. With `SOCKEYE_REQUIRE_PEERS=1` that is

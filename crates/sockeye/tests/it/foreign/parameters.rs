@@ -46,11 +46,16 @@ impl Bits {
     }
 }
 
-/// Returns the step by which a test walks through all combinations: one if the environment has
-/// `SOCKEYE_ALL_COMBINATIONS`, as in `ci/nightly.sh`, and else three, which meets every value of
-/// every parameter.
+/// Returns whether tests walk through all combinations: if the environment has
+/// `SOCKEYE_ALL_COMBINATIONS`, as in `ci/nightly.sh`.
+pub(crate) fn are_all_combined() -> bool {
+    std::env::var_os("SOCKEYE_ALL_COMBINATIONS").is_some()
+}
+
+/// Returns the step by which a test walks through the combinations: one for all of them, and else
+/// three, which meets every value of every parameter.
 pub(crate) fn step() -> usize {
-    if std::env::var_os("SOCKEYE_ALL_COMBINATIONS").is_some() { 1 } else { 3 }
+    if are_all_combined() { 1 } else { 3 }
 }
 
 /// Returns no permessage-deflate, and then all combinations with these windows.
