@@ -13,8 +13,9 @@ pub(super) struct Screen {
 const SHOW_PRIMARY: &[u8] = b"\x1b[?47l";
 const SHOW_ALTERNATE: &[u8] = b"\x1b[?47h";
 
-/// Makes a viewer's terminal show the alternate screen.
-const ENTER_ALTERNATE: &str = "\x1b[?1049h";
+/// Makes a viewer's terminal show the alternate screen. The terminal keeps its colours for the end
+/// of that screen: those of the program on the alternate screen end with it.
+const ENTER_ALTERNATE: &str = "\x1b[m\x1b[?1049h";
 
 impl Screen {
     pub(super) fn new(size: Size) -> Self {
@@ -91,6 +92,16 @@ mod tests {
         assert!(copy.parser.screen().contents().contains("shell"));
         screen.process(b"\x1b[?1049l");
         assert_eq!(copy.parser.screen().contents(), screen.parser.screen().contents());
+    }
+
+    #[test]
+    fn colours_of_the_alternate_screen_end_with_it() {
+        let mut screen = showing("shell\r\n\x1b[?1049h\x1b[H\x1b[34meditor");
+        let mut copy = showing(&screen.state());
+        for screen in [&mut screen, &mut copy] {
+            screen.process(b"\x1b[?1049l$ ");
+        }
+        assert_eq!(copy.state(), screen.state());
     }
 
     #[test]
