@@ -110,7 +110,7 @@ fn lines_that_are_typed_ahead_are_messages_too() {
 #[test]
 fn a_terminal_without_escapes_gets_lines_without_a_prompt() {
     let server = program::Server::start(&[]);
-    let mut terminal = Terminal::start_as("dumb", connect(&[&echo(&server), "--slash"]));
+    let mut terminal = Terminal::start_as("dumb", (80, 24), connect(&[&echo(&server), "--slash"]));
     terminal.wait_for("* connected\r\n");
     terminal.enter("hello\n");
     terminal.wait_for("hello\r\n< hello\r\n");

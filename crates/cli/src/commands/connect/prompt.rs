@@ -112,8 +112,8 @@ pub(super) fn leave() {
 
 /// Returns the output that shows `text` above the line, and the line with its cursor below.
 fn above(line: Option<&Line>, text: &str, columns: usize) -> String {
+    let Some(line) = line else { return text.to_owned() };
     let text = text.replace('\n', "\r\n");
-    let Some(line) = line else { return text };
     let before = line.text.get(..line.cursor).unwrap_or(&line.text);
     let cursor = place(&format!("{PROMPT}{before}"), columns);
     let end = place(&format!("{PROMPT}{}", line.text), columns);
@@ -166,7 +166,7 @@ mod tests {
     fn a_text_goes_above_the_line_and_the_cursor_stays_in_it() {
         let line = Line { text: "hello".to_owned(), cursor: 2 };
         assert_eq!(above(Some(&line), "< hi\n", 80), "\r\x1b[J< hi\r\n> hello\r\x1b[4C");
-        assert_eq!(above(None, "< hi\n", 80), "< hi\r\n");
+        assert_eq!(above(None, "< hi\n", 80), "< hi\n");
     }
 
     #[test]

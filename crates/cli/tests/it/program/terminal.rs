@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, tcgetattr};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 /// A program on a pseudo-terminal.
 pub(crate) struct Terminal {
@@ -28,12 +28,14 @@ const READS_KEYS: &str = "\x1b[?2004h";
 impl Terminal {
     /// Starts a program on a terminal, which does not tell its size.
     pub(crate) fn start(command: Command) -> Self {
-        Self::start_as("xterm", command)
+        Self::start_as("xterm", (0, 0), command)
     }
 
-    /// Starts a program on a terminal of this kind, which does not tell its size.
-    pub(crate) fn start_as(kind: &str, mut command: Command) -> Self {
+    /// Starts a program on a terminal of this kind, with so many columns and rows.
+    pub(crate) fn start_as(kind: &str, (columns, rows): (u16, u16), mut command: Command) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        let size = Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&master, size).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap();
