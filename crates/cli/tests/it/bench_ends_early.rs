@@ -58,3 +58,25 @@ fn keys_change_the_statistics_and_end_the_test() {
     terminal.wait_for("interrupted");
     assert_eq!(terminal.end(), Some(130));
 }
+
+#[test]
+fn the_panes_fit_the_terminal() {
+    let server = program::Server::start(&[]);
+    for (columns, rows) in [(50, 24), (30, 10)] {
+        let mut terminal = Terminal::start_as("xterm", (columns, rows), bench(&server, &[]));
+        // Nothing is left of longer lines, nor of more rows.
+        terminal.wait_for("counted  [");
+        terminal.wait_for("\x1b[?7h");
+        let mut drawn = terminal.written().split("\x1b[?7l");
+        let panes = drawn.find(|panes| panes.contains("counted  [")).unwrap();
+        let panes = panes.split("\x1b[?7h").next().unwrap();
+        let widest = panes.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(usize::from(columns)), "{panes}");
+        assert!(panes.lines().count() < usize::from(rows), "{panes}");
+        assert_eq!(panes.contains("response time"), rows == 24, "{panes}");
+        assert!(panes.contains("at most"), "{panes}");
+        terminal.enter("q");
+        terminal.wait_for("interrupted");
+        assert_eq!(terminal.end(), Some(130));
+    }
+}

@@ -178,7 +178,8 @@ impl Display {
         if text.lines().count() + histogram.lines().count() <= rows {
             text += &histogram;
         }
-        text.split_inclusive('\n').take(rows.max(1)).collect()
+        let lines = text.lines().take(rows.max(1));
+        lines.flat_map(|line| line.chars().take(size.columns).chain(['\n'])).collect()
     }
 
     /// Returns the report as one line.
