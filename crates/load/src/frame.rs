@@ -19,12 +19,16 @@ pub(crate) fn append_request(out: &mut Vec<u8>, first: u8, payload: &[u8], rando
     out.extend_from_slice(&[a, b, c, d]);
     let begin = out.len();
     out.extend_from_slice(payload);
-    // Eight bytes at a time, which the compiler turns into vector instructions.
     let key = [a, b, c, d, a, b, c, d];
-    for chunk in out[begin..].chunks_mut(key.len()) {
+    // Eight bytes at a time, which the compiler turns into vector instructions.
+    let mut chunks = out[begin..].chunks_exact_mut(key.len());
+    for chunk in &mut chunks {
         for (byte, key) in chunk.iter_mut().zip(key) {
             *byte ^= key;
         }
+    }
+    for (byte, key) in chunks.into_remainder().iter_mut().zip(key) {
+        *byte ^= key;
     }
 }
 

@@ -81,11 +81,21 @@ impl StampedPayload {
     }
 }
 
+/// The two hexadecimal digits of each byte.
+const DIGITS: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < pairs.len() {
+        pairs[byte] = [digits[byte >> 4], digits[byte & 0xf]];
+        byte += 1;
+    }
+    pairs
+};
+
 fn write_hexadecimal(place: &mut [u8], value: u64) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (index, digit) in place.iter_mut().enumerate() {
-        let value = (value >> (60 - 4 * index)) & 0xf;
-        *digit = DIGITS[usize::try_from(value).unwrap_or_default()];
+    for (pair, byte) in place.chunks_exact_mut(2).zip(value.to_be_bytes()) {
+        pair.copy_from_slice(&DIGITS[usize::from(byte)]);
     }
 }
 
