@@ -70,6 +70,16 @@ fn open(
 /// Performs the TLS handshake, if the load has TLS, and the opening handshake of the
 /// load's protocol.
 pub(crate) fn upgrade(load: &Load, tcp: TcpStream) -> Result<Transport<TcpStream>, LoadError> {
+    let (transport, early) = upgrade_with_early_data(load, tcp)?;
+    if early.is_empty() { Ok(transport) } else { Err(LoadError::EarlyData) }
+}
+
+/// Performs the handshakes as [`upgrade`] does, and returns also the bytes that arrived together
+/// with the server's answer.
+pub(crate) fn upgrade_with_early_data(
+    load: &Load,
+    tcp: TcpStream,
+) -> Result<(Transport<TcpStream>, Vec<u8>), LoadError> {
     tcp.set_nodelay(true)?;
     tcp.set_read_timeout(Some(REPLY_TIMEOUT))?;
     tcp.set_write_timeout(Some(REPLY_TIMEOUT))?;
@@ -81,14 +91,17 @@ pub(crate) fn upgrade(load: &Load, tcp: TcpStream) -> Result<Transport<TcpStream
         }
     };
     let Load { host, path, headers, deflate, .. } = load;
-    match load.protocol {
-        WireProtocol::Raw => {}
+    let early = match load.protocol {
+        WireProtocol::Raw => Vec::new(),
         WireProtocol::WebSocket => {
-            handshake::upgrade(&mut transport, host, path, headers, *deflate)?;
+            handshake::upgrade_with_early_data(&mut transport, host, path, headers, *deflate)?
         }
-        WireProtocol::SocketIo => socket_io::connect(&mut transport, host, path, headers)?,
-    }
-    Ok(transport)
+        WireProtocol::SocketIo => {
+            socket_io::connect(&mut transport, host, path, headers)?;
+            Vec::new()
+        }
+    };
+    Ok((transport, early))
 }
 
 /// Returns the source address of connection `index`: 127.0.0.2 and upwards.

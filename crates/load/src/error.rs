@@ -123,6 +123,13 @@ pub enum LoadError {
     NoExtendedConnect,
     /// The server closed a connection.
     Closed,
+    /// The server closed the connection with a close frame that has a code.
+    ClosedWith {
+        /// The close code.
+        code: u16,
+        /// The reason, which may be empty.
+        reason: String,
+    },
     /// The server sent a byte that the client did not send, or not in this order.
     WrongByte {
         /// The number of the message, counted from the first of the cycle.
@@ -277,6 +284,7 @@ impl fmt::Display for LoadError {
             Self::Http2(error) => write!(f, "HTTP/2 failed: {error}"),
             Self::NoExtendedConnect => f.write_str("the server allows no WebSockets over HTTP/2"),
             Self::Closed => f.write_str("the server closed the connection"),
+            Self::ClosedWith { code, reason } => write_close(f, *code, reason),
             Self::WrongByte { message, offset } => {
                 write!(f, "byte {offset} of reply {message} is not what was sent")
             }
@@ -295,6 +303,12 @@ impl fmt::Display for LoadError {
             Self::Connection { index, error } => write!(f, "connection {index} failed: {error}"),
         }
     }
+}
+
+fn write_close(f: &mut fmt::Formatter<'_>, code: u16, reason: &str) -> fmt::Result {
+    write!(f, "the server closed the connection with code {code}")?;
+    // Quoted, because the reason may have control characters.
+    if reason.is_empty() { Ok(()) } else { write!(f, ": {reason:?}") }
 }
 
 impl Error for LoadError {}

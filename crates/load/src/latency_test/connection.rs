@@ -20,13 +20,16 @@ const MAX_UNWRITTEN: usize = 256 * 1024;
 
 const PONG: u8 = 0xa;
 
+/// A connection, and the bytes that arrived together with the answer of its opening handshake.
+pub(crate) type Opened = (Transport<TcpStream>, Vec<u8>);
+
 /// A message that was encoded and has no answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Flight {
     pub(crate) stamp: Stamp,
     /// Position in the connection's output at which the frame ends.
     end: u64,
-    /// Time at which the socket had taken the frame; `None` before.
+    /// Time of the write with which the socket had taken all of the frame; `None` before.
     pub(crate) written: Option<u64>,
 }
 
@@ -34,6 +37,8 @@ pub(crate) struct Flight {
 #[derive(Debug)]
 pub(crate) struct TimedConnection {
     transport: Transport<NonBlocking>,
+    /// Bytes that arrived together with the answer of the opening handshake and were not read.
+    early: Vec<u8>,
     reader: FrameReader,
     random: Random,
     /// Encoded frames that the socket has not taken, from `offset` on.
@@ -62,7 +67,7 @@ impl TimedConnection {
     pub(crate) fn register(
         poller: &Poller,
         index: usize,
-        transport: Transport<TcpStream>,
+        (transport, early): Opened,
         max_length: usize,
         limit: usize,
         is_flight_kept: bool,
@@ -71,6 +76,7 @@ impl TimedConnection {
         poller.register(index, transport.socket())?;
         Ok(Self {
             transport,
+            early,
             reader: FrameReader::new(max_length),
             random: Random::new(index as u64),
             output: Vec::new(),
@@ -97,17 +103,18 @@ impl TimedConnection {
         &self.waiting
     }
 
+    /// Returns whether bytes arrived with the answer of the opening handshake and were not read.
+    pub(crate) fn has_early_data(&self) -> bool {
+        !self.early.is_empty()
+    }
+
     /// Returns whether every message was answered.
     pub(crate) fn is_idle(&self) -> bool {
         self.waiting.is_empty() && self.flights.is_empty()
     }
 
-    /// Encodes the messages that may be in flight, and writes as much as the socket takes.
-    pub(crate) fn send(
-        &mut self,
-        payload: &mut StampedPayload,
-        now: impl Fn() -> u64,
-    ) -> Result<(), LoadError> {
+    /// Encodes the messages that may be in flight, and writes as much as the socket takes, at `now`.
+    pub(crate) fn send(&mut self, payload: &mut StampedPayload, now: u64) -> Result<(), LoadError> {
         if self.offset > MAX_UNWRITTEN {
             self.output.drain(..self.offset);
             self.offset = 0;
@@ -136,7 +143,7 @@ impl TimedConnection {
         &mut self,
         readiness: Readiness,
         payload: &mut StampedPayload,
-        now: impl Fn() -> u64,
+        now: u64,
     ) -> Result<(), LoadError> {
         if self.is_blocked && readiness.is_writable {
             self.is_blocked = false;
@@ -145,16 +152,15 @@ impl TimedConnection {
         Ok(())
     }
 
-    fn write(&mut self, now: impl Fn() -> u64) -> Result<(), LoadError> {
+    fn write(&mut self, now: u64) -> io::Result<()> {
         self.is_blocked = !self.try_write()?;
         let written = self.written;
-        let mut rest = self.flights.iter_mut().skip(self.taken).peekable();
-        if rest.peek().is_some_and(|flight| flight.end <= written) {
-            let now = now();
-            for flight in rest.take_while(|flight| flight.end <= written) {
-                flight.written = Some(now);
-                self.taken += 1;
+        while let Some(flight) = self.flights.get_mut(self.taken) {
+            if flight.end > written {
+                break;
             }
+            flight.written = Some(now);
+            self.taken += 1;
         }
         Ok(())
     }
@@ -193,41 +199,48 @@ impl TimedConnection {
         Ok(flight)
     }
 
-    /// Reads until the socket is empty, and calls `handle` with the flights and each message.
+    /// Reads until the socket is empty, and calls `handle` with the flights, each message and the
+    /// time at which its end was read.
     pub(crate) fn receive(
         &mut self,
         readiness: Readiness,
         buffer: &mut [u8],
         op_code: u8,
-        mut handle: impl FnMut(&mut VecDeque<Flight>, &[u8]) -> Result<(), LoadError>,
+        clock: impl Fn() -> u64,
+        mut handle: impl FnMut(&mut VecDeque<Flight>, &[u8], u64) -> Result<(), LoadError>,
     ) -> Result<(), LoadError> {
         if !readiness.is_readable {
             return Ok(());
         }
-        let Self { reader, flights, output, random, taken, encoded, .. } = self;
+        let Self { transport, early, reader, flights, output, random, taken, encoded, .. } = self;
+        let mut read = |bytes: &[u8]| {
+            let now = clock();
+            reader.read(bytes, |received| match received {
+                Received::Message(kind, message) if kind == op_code => {
+                    let before = flights.len();
+                    handle(flights, message, now)?;
+                    *taken = taken.saturating_sub(before - flights.len());
+                    Ok(())
+                }
+                Received::Message(..) => Err(LoadError::WrongByte { message: 0, offset: 0 }),
+                Received::Ping(data) if output.len() <= 2 * MAX_UNWRITTEN => {
+                    let before = output.len();
+                    frame::append_request(output, PONG, data, random.next());
+                    *encoded += (output.len() - before) as u64;
+                    Ok(())
+                }
+                // The server reads nothing: RFC 6455 section 5.5.3 allows an endpoint to answer
+                // only the latest ping.
+                Received::Ping(_) => Ok(()),
+            })
+        };
+        if !early.is_empty() {
+            read(&std::mem::take(early))?;
+        }
         loop {
-            match self.transport.read_once(buffer)? {
+            match transport.read_once(buffer)? {
                 ReadOutcome::Data { size, has_more } => {
-                    reader.read(&buffer[..size], |received| match received {
-                        Received::Message(kind, message) if kind == op_code => {
-                            let before = flights.len();
-                            handle(flights, message)?;
-                            *taken = taken.saturating_sub(before - flights.len());
-                            Ok(())
-                        }
-                        Received::Message(..) => {
-                            Err(LoadError::WrongByte { message: 0, offset: 0 })
-                        }
-                        Received::Ping(data) if output.len() <= 2 * MAX_UNWRITTEN => {
-                            let before = output.len();
-                            frame::append_request(output, PONG, data, random.next());
-                            *encoded += (output.len() - before) as u64;
-                            Ok(())
-                        }
-                        // The server reads nothing: RFC 6455 section 5.5.3 allows an endpoint to
-                        // answer only the latest ping.
-                        Received::Ping(_) => Ok(()),
-                    })?;
+                    read(&buffer[..size])?;
                     if !has_more && !readiness.is_ended {
                         return Ok(());
                     }

@@ -11,7 +11,7 @@ pub struct LatencyCounts {
     /// Response times: from the time at which a message was due to its whole echo or delivery. A
     /// message without an answer counts with the time for which the client waited.
     pub response: Latency,
-    /// Service times: from the time at which the socket had taken a message to its whole echo.
+    /// Service times: from the write with which the socket had taken a message to its whole echo.
     /// Empty in fan-out.
     pub service: Latency,
     /// Schedule lag: from the time at which a message was due to the time at which the client
@@ -21,7 +21,7 @@ pub struct LatencyCounts {
     pub due: u64,
     /// Messages that came back whole; in fan-out, deliveries.
     pub answered: u64,
-    /// Answers that arrived before the end of the schedule.
+    /// Answers that arrived in the counted time, those to messages of the warm-up included.
     pub answered_in_time: u64,
     /// Messages whose answer took longer than the timeout, or did not arrive at all.
     pub timed_out: u64,

@@ -44,7 +44,7 @@ impl FrameReader {
     ///
     /// # Errors
     ///
-    /// `Closed` at a close frame, `WrongFrame` at a frame that breaks the protocol or exceeds the
+    /// `Closed` or `ClosedWith` at a close frame, `WrongFrame` at a frame that breaks the protocol or exceeds the
     /// limit, and the errors of `handle`.
     pub(crate) fn read(
         &mut self,
@@ -94,7 +94,7 @@ impl FrameReader {
         let wrong = LoadError::WrongFrame { first, length: payload.len() as u64 };
         let is_final = first & FIN != 0;
         match first & !FIN {
-            CLOSE => Err(LoadError::Closed),
+            CLOSE => Err(closed(payload)),
             PING | PONG if payload.len() as u64 > MAX_CONTROL_LENGTH || !is_final => Err(wrong),
             PING => handle(Received::Ping(payload)),
             PONG => Ok(()),
@@ -122,6 +122,13 @@ impl FrameReader {
             _ => Err(wrong),
         }
     }
+}
+
+/// Returns the error for a close frame with this payload.
+fn closed(payload: &[u8]) -> LoadError {
+    let Some((code, reason)) = payload.split_first_chunk() else { return LoadError::Closed };
+    let reason = String::from_utf8_lossy(reason).into_owned();
+    LoadError::ClosedWith { code: u16::from_be_bytes(*code), reason }
 }
 
 #[cfg(test)]
@@ -165,5 +172,8 @@ mod tests {
             assert!(matches!(error, LoadError::WrongFrame { .. }), "{input:?}: {error:?}");
         }
         assert!(matches!(read_split(&[0x88, 0], 1), Err(LoadError::Closed)));
+        let error = read_split(b"\x88\x05\x03\xf0no\n", 3).unwrap_err();
+        let expected = "the server closed the connection with code 1008: \"no\\n\"";
+        assert_eq!(error.to_string(), expected);
     }
 }

@@ -1,11 +1,10 @@
 //! One thread of a latency test: sends what is due on its connections, and receives the answers.
 
-use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::connection::TimedConnection;
+use super::connection::{Opened, TimedConnection};
 use super::counts::LatencyCounts;
 use super::deliveries::{Deliveries, Delivery};
 use super::schedule::Schedule;
@@ -16,7 +15,6 @@ use crate::limits::MAX_IN_FLIGHT;
 use crate::load::Load;
 use crate::poller::{Poller, Readiness};
 use crate::process;
-use crate::transport::Transport;
 
 /// Interval at which a thread hands its counts over, which copies about a megabyte, in nanoseconds.
 const HAND_OVER_INTERVAL: u64 = 250_000_000;
@@ -70,6 +68,8 @@ impl Task<'_> {
 pub(super) struct Worker<'a> {
     task: Task<'a>,
     poller: Poller,
+    /// Buffer for the events of a turn; empty between turns.
+    ready: Vec<Readiness>,
     payload: StampedPayload,
     connections: Vec<TimedConnection>,
     /// Deliveries to each connection of a fan-out.
@@ -93,7 +93,7 @@ impl<'a> Worker<'a> {
     pub(super) fn new(
         task: Task<'a>,
         first: usize,
-        transports: Vec<Transport<TcpStream>>,
+        transports: Vec<Opened>,
     ) -> Result<Self, LoadError> {
         let poller = Poller::new()?;
         let mut connections = Vec::with_capacity(transports.len());
@@ -113,6 +113,7 @@ impl<'a> Worker<'a> {
         Ok(Self {
             payload: StampedPayload::new(task.load),
             poller,
+            ready: Vec::new(),
             connections,
             deliveries,
             first,
@@ -145,10 +146,19 @@ impl<'a> Worker<'a> {
     fn run_to_end(&mut self) -> Result<(), LoadError> {
         let mut buffer = read_buffer();
         let end = self.task.schedule.end();
+        for index in 0..self.connections.len() {
+            if self.connections[index].has_early_data() {
+                let readiness =
+                    Readiness { index, is_readable: true, is_ended: false, is_writable: false };
+                let handled = self.receive_echoes(readiness, &mut buffer);
+                handled.map_err(|error| error.on(self.first + index))?;
+            }
+        }
         if self.task.schedule.is_closed_loop() {
             for index in 0..self.connections.len() {
                 for _ in 0..self.task.limit {
-                    self.send(index, self.task.now())?;
+                    let now = self.task.now();
+                    self.send(index, now, now)?;
                 }
             }
         }
@@ -188,7 +198,7 @@ impl<'a> Worker<'a> {
             if self.task.schedule.is_counted(due) {
                 self.counts.lag.record(Duration::from_nanos(now - due), 1);
             }
-            self.send(index, due)?;
+            self.send(index, due, now)?;
         }
         Ok(0)
     }
@@ -210,7 +220,7 @@ impl<'a> Worker<'a> {
         Some((index, schedule.due(number)?))
     }
 
-    fn send(&mut self, index: usize, due: u64) -> Result<(), LoadError> {
+    fn send(&mut self, index: usize, due: u64, now: u64) -> Result<(), LoadError> {
         let is_counted = self.task.schedule.is_counted(due);
         self.counts.due += u64::from(is_counted);
         let connection = &mut self.connections[index];
@@ -222,14 +232,14 @@ impl<'a> Worker<'a> {
         if !self.task.is_fan_out {
             self.in_flight += 1;
         }
-        let task = self.task;
-        let sent = connection.send(&mut self.payload, || task.now());
+        let sent = connection.send(&mut self.payload, now);
         sent.map_err(|error| error.on(self.first + index))
     }
 
     fn receive(&mut self, buffer: &mut [u8]) -> Result<(), LoadError> {
-        let ready: Vec<Readiness> = self.poller.events().collect();
-        for readiness in ready {
+        let mut ready = std::mem::take(&mut self.ready);
+        ready.extend(self.poller.events());
+        for readiness in ready.drain(..) {
             let index = readiness.index;
             let handled = if self.task.is_fan_out {
                 self.receive_deliveries(readiness, buffer)
@@ -238,6 +248,7 @@ impl<'a> Worker<'a> {
             };
             handled.map_err(|error| error.on(self.first + index))?;
         }
+        self.ready = ready;
         Ok(())
     }
 
@@ -246,22 +257,28 @@ impl<'a> Worker<'a> {
         let connection = &mut connections[readiness.index];
         let schedule = task.schedule;
         let (mut answered, mut answered_at) = (0_usize, 0);
-        connection.receive(readiness, buffer, payload.op_code(), |flights, message| {
-            let flight = TimedConnection::take_flight(flights, payload, message)?;
-            let now = task.now();
-            (answered, answered_at) = (answered + 1, now);
-            *in_flight = in_flight.saturating_sub(1);
-            let due = flight.stamp.due;
-            if schedule.is_counted(due) {
-                counts.answered += 1;
-                counts.answered_in_time += u64::from(now < schedule.end());
-                counts.timed_out += u64::from(now - due > task.timeout);
-                counts.response.record(Duration::from_nanos(now - due), 1);
-                let written = flight.written.unwrap_or(now);
-                counts.service.record(Duration::from_nanos(now.saturating_sub(written)), 1);
-            }
-            Ok(())
-        })?;
+        let clock = || task.now();
+        connection.receive(
+            readiness,
+            buffer,
+            payload.op_code(),
+            clock,
+            |flights, message, now| {
+                let flight = TimedConnection::take_flight(flights, payload, message)?;
+                (answered, answered_at) = (answered + 1, now);
+                *in_flight = in_flight.saturating_sub(1);
+                counts.answered_in_time += u64::from(schedule.is_counted(now));
+                let due = flight.stamp.due;
+                if schedule.is_counted(due) {
+                    counts.answered += 1;
+                    counts.timed_out += u64::from(now - due > task.timeout);
+                    counts.response.record(Duration::from_nanos(now - due), 1);
+                    let written = flight.written.unwrap_or(now);
+                    counts.service.record(Duration::from_nanos(now.saturating_sub(written)), 1);
+                }
+                Ok(())
+            },
+        )?;
         // The next message of a closed loop is due when the last one was answered.
         if schedule.is_closed_loop() && answered_at < schedule.end() {
             for _ in 0..answered {
@@ -270,8 +287,10 @@ impl<'a> Worker<'a> {
                 counts.due += u64::from(schedule.is_counted(answered_at));
             }
         }
-        connection.send(payload, || task.now())?;
-        connection.resume(readiness, payload, || task.now())
+        // The answers were read just before: a second reading of the clock would say little more.
+        let now = if answered > 0 { answered_at } else { task.now() };
+        connection.send(payload, now)?;
+        connection.resume(readiness, payload, now)
     }
 
     fn receive_deliveries(
@@ -283,13 +302,16 @@ impl<'a> Worker<'a> {
         let deliveries = &mut deliveries[readiness.index];
         let connection = &mut connections[readiness.index];
         let published = task.schedule.messages();
-        connection.receive(readiness, buffer, payload.op_code(), |_, message| {
+        let clock = || task.now();
+        connection.receive(readiness, buffer, payload.op_code(), clock, |_, message, now| {
             let wrong = |offset| LoadError::WrongByte { message: deliveries.received, offset };
             let stamp = payload.read(message).map_err(wrong)?;
             if stamp.number >= published {
                 return Err(wrong(0));
             }
             let delivery = deliveries.count(stamp.number);
+            let is_in_time = delivery != Delivery::Doubled && task.schedule.is_counted(now);
+            counts.answered_in_time += u64::from(is_in_time);
             if !task.schedule.is_counted(stamp.due) {
                 return Ok(());
             }
@@ -301,17 +323,16 @@ impl<'a> Worker<'a> {
                 Delivery::Reordered => counts.reordered += 1,
                 Delivery::InOrder => {}
             }
-            let now = task.now();
             let response = now.saturating_sub(stamp.due);
             deliveries.counted += 1;
             counts.answered += 1;
-            counts.answered_in_time += u64::from(now < task.schedule.end());
             counts.timed_out += u64::from(response > task.timeout);
             counts.response.record(Duration::from_nanos(response), 1);
             Ok(())
         })?;
-        connection.send(payload, || task.now())?;
-        connection.resume(readiness, payload, || task.now())
+        let now = task.now();
+        connection.send(payload, now)?;
+        connection.resume(readiness, payload, now)
     }
 
     fn is_answered(&self) -> bool {

@@ -1,11 +1,13 @@
 //! A latency test sends every message of its schedule, measures from when each was due, and counts
 //! those that are not answered, lost, doubled or late.
 
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sockeye::push::{Connection, Handler, Server};
 use sockeye::{Message, MessageRef};
@@ -58,6 +60,51 @@ fn every_message_of_the_schedule_is_sent_and_answered() {
         assert_eq!((counts.response.messages(), counts.service.messages()), (300, 300));
         assert_eq!(counts.lag.messages(), 300);
         assert_eq!((report.handshake.messages(), report.threads), (5, threads.min(5)));
+    }
+}
+
+/// Starts a proxy of one connection to `server`, whose answers it passes on after `delay`.
+fn delayed(server: SocketAddr, delay: Duration) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let (client, _) = listener.accept().unwrap();
+        let server = TcpStream::connect(server).unwrap();
+        let (answers, delayed) = mpsc::channel::<(Instant, Vec<u8>)>();
+        let (mut to_client, mut from_server) =
+            (client.try_clone().unwrap(), server.try_clone().unwrap());
+        thread::spawn(move || {
+            for (due, answer) in delayed {
+                thread::sleep(due.saturating_duration_since(Instant::now()));
+                if to_client.write_all(&answer).is_err() {
+                    return;
+                }
+            }
+        });
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(size @ 1..) = from_server.read(&mut buffer) {
+                if answers.send((Instant::now() + delay, buffer[..size].to_vec())).is_err() {
+                    return;
+                }
+            }
+        });
+        let _ = std::io::copy(&mut &client, &mut &server);
+    });
+    address
+}
+
+#[test]
+fn a_server_that_answers_after_a_constant_time_achieves_the_rate() {
+    let address = serve(|| Echo);
+    let delay = Duration::from_millis(400);
+    for warm_up in [Duration::ZERO, SECOND] {
+        let load = load(delayed(address, delay)).connections(1).warm_up(warm_up).duration(SECOND);
+        let report = run(&LatencyTest::new(load).timeout(20 * SECOND).rate(200)).unwrap();
+        assert!(report.counts.response.min() >= delay.mul_f64(0.999), "{report:?}");
+        let share = report.achieved() / report.offered.unwrap();
+        // Answers that a busy machine delays further are missing at the end.
+        assert!((0.75..1.05).contains(&share), "{share} after {warm_up:?}");
     }
 }
 
