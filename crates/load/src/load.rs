@@ -131,14 +131,14 @@ impl Load {
     }
 
     /// Adds a header to the opening handshake of HTTP/1.1. `Host` and the headers of the handshake
-    /// itself cannot be added.
+    /// itself cannot be added, but for a request of subprotocols: which one the server chooses is not
+    /// checked.
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        const OWN: [&str; 7] = [
+        const OWN: [&str; 6] = [
             "connection",
             "host",
             "sec-websocket-extensions",
             "sec-websocket-key",
-            "sec-websocket-protocol",
             "sec-websocket-version",
             "upgrade",
         ];
@@ -371,9 +371,9 @@ mod tests {
             let error = load().header(name, value).check().unwrap_err();
             assert!(matches!(error, LoadError::InvalidHeader { .. }), "{name:?}: {error:?}");
         }
-        let load = load().header("Authorization", "Bearer a").header("X-A", "");
+        let load = load().header("Sec-WebSocket-Protocol", "a, b").header("X-A", "");
         load.check().unwrap();
-        assert_eq!(load.headers, "Authorization: Bearer a\r\nX-A: \r\n");
+        assert_eq!(load.headers, "Sec-WebSocket-Protocol: a, b\r\nX-A: \r\n");
     }
 
     #[test]
