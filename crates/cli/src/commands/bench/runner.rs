@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use sockeye_load::{LatencyReport, LatencyTest};
+use sockeye_load::{LatencyReport, LatencyTest, LoadError};
 
 use super::arguments::Bench;
 use super::display::Display;
@@ -49,6 +49,16 @@ impl<'a> Runner<'a> {
         duration: Duration,
         rate: Option<u64>,
     ) -> anyhow::Result<LatencyReport> {
+        self.attempt(target, duration, rate)?.map_err(|error| target.explain(error).into())
+    }
+
+    /// Runs one test as [`Self::measure`] does. The inner error is that of the test.
+    pub(super) fn attempt(
+        &mut self,
+        target: &Target,
+        duration: Duration,
+        rate: Option<u64>,
+    ) -> anyhow::Result<Result<LatencyReport, LoadError>> {
         let options = self.options;
         let (is_terminal, keys) = (self.is_terminal, self.keys.as_ref());
         let mut display =
@@ -66,11 +76,10 @@ impl<'a> Runner<'a> {
         if let Some(display) = display {
             display.finish();
         }
-        let report = result.map_err(|error| target.explain(error))?;
-        if let Some(log) = &mut self.log {
+        if let (Ok(_), Some(log)) = (&result, &mut self.log) {
             log.finish()?;
         }
-        Ok(report)
+        Ok(result)
     }
 
     /// Fails if the user has ended the run early.

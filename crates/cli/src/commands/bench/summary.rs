@@ -37,7 +37,7 @@ pub(super) struct Summary {
     service: Option<Times>,
     schedule_lag: Option<Times>,
     handshake: Times,
-    client_cpu: f64,
+    pub(super) client_cpu: f64,
     pub(super) generator_limited: bool,
     fan_out: Option<FanOut>,
 }
