@@ -8,6 +8,7 @@
 //!                                  stop, keys
 //! ```
 
+use std::fs::OpenOptions;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -16,6 +17,8 @@ use sockeye_load::LatencyReport;
 use self::runner::Runner;
 use self::summary::Summary;
 use self::target::Target;
+
+use crate::client::{Failure, FailureKind};
 
 pub(crate) use self::arguments::Bench;
 
@@ -35,6 +38,7 @@ mod target;
 
 /// Runs the command.
 pub(crate) fn run(options: &Bench) -> anyhow::Result<()> {
+    ensure_writable(options)?;
     let mut runner = Runner::new(options)?;
     let target = Target::resolve(&options.url, options)?;
     if let Some(other) = &options.compare {
@@ -54,10 +58,26 @@ pub(crate) fn run(options: &Bench) -> anyhow::Result<()> {
         println!("failed: {criterion} ({})", criterion.actual(&report));
     }
     runner.ensure_not_stopped()?;
+    if report.counts.answered == 0 {
+        let message = "no message was answered; the server has to echo every message, or with \
+                       --fan-out to send it to all connections";
+        return Err(Failure::new(FailureKind::Timeout, message).into());
+    }
     if !options.fail_if.is_empty() && summary.generator_limited {
         anyhow::bail!("the client was the bottleneck, so that the result says little");
     }
     anyhow::ensure!(failures.is_empty(), "{} of --fail-if hold", failures.len());
+    Ok(())
+}
+
+/// Fails if a file of the result cannot be written: before a test, which may take long.
+fn ensure_writable(options: &Bench) -> Result<(), Failure> {
+    for file in [&options.json, &options.svg, &options.percentiles].into_iter().flatten() {
+        // An earlier result stays until there is another.
+        let opened = OpenOptions::new().append(true).create(true).open(file);
+        opened
+            .map_err(|error| Failure::usage(format!("cannot write {}: {error}", file.display())))?;
+    }
     Ok(())
 }
 

@@ -33,7 +33,7 @@ test; the result is that of the time so far.
 Exit codes: 0 done, 1 other errors and conditions of --fail-if that hold, 2 wrong arguments, 3 the \
 host was not found, 4 no connection, 5 TLS failed, 6 the server refused the WebSocket, 7 the \
 server broke the protocol or did not return what was sent, 8 the server closed a connection, 10 \
-the server did not answer while a connection was opened, 130 Ctrl-C.")]
+the server did not answer the handshake or any message, 130 Ctrl-C.")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Bench {
     #[arg(value_name = "URL", help = "The server: ws://HOST:PORT/PATH or wss://HOST/PATH")]
@@ -114,7 +114,7 @@ pub(crate) struct Bench {
     #[arg(long, value_name = "CONDITION")]
     pub(super) fail_if: Vec<Criterion>,
 
-    /// Add a header to the opening handshake
+    /// Add a header to the opening handshake, such as 'Sec-WebSocket-Protocol: chat'
     #[arg(short = 'H', long = "header", value_name = "NAME: VALUE", value_parser = header)]
     pub(super) headers: Vec<(String, String)>,
 

@@ -30,13 +30,18 @@ impl Target {
             ))
         };
         let uri: Uri = url.parse().map_err(|_| invalid())?;
-        let is_encrypted = match uri.scheme_str() {
+        let is_encrypted = match uri.scheme_str().map(str::to_ascii_lowercase).as_deref() {
             Some("ws" | "http") => false,
             Some("wss" | "https") => true,
             _ => return Err(invalid()),
         };
-        let authority = uri.authority().filter(|name| !name.as_str().contains('@'));
-        let host = authority.ok_or_else(invalid)?.host();
+        let authority = uri.authority().ok_or_else(invalid)?;
+        if authority.as_str().contains('@') {
+            return Err(Failure::usage(
+                "the URL must not have a user name; send it with -H 'Authorization: Basic …'",
+            ));
+        }
+        let host = authority.host();
         let name = host.trim_start_matches('[').trim_end_matches(']');
         let port = uri.port_u16().unwrap_or(if is_encrypted { 443 } else { 80 });
         let resolved = (name, port).to_socket_addrs();
@@ -53,8 +58,9 @@ impl Target {
         };
         Ok(Self {
             url: url.to_owned(),
-            host: authority.ok_or_else(invalid)?.to_string(),
-            path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+            host: authority.to_string(),
+            // Displayed, the path of a URL with a query alone begins with a slash.
+            path: uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
             address,
             tls,
         })
@@ -95,7 +101,9 @@ impl Target {
             LoadError::HandshakeIo(error) if tls::is_no_tls(&error) => {
                 Failure::tls(format!("{text}; {}", tls::NO_TLS))
             }
-            LoadError::Closed | LoadError::Io(_) => Failure::new(FailureKind::Lost, text),
+            LoadError::Closed | LoadError::ClosedWith { .. } | LoadError::Io(_) => {
+                Failure::new(FailureKind::Lost, text)
+            }
             LoadError::ReplyTimeout => Failure::new(FailureKind::Timeout, text),
             LoadError::Stopped => Failure::interrupted(text),
             LoadError::HandshakeRefused { status: Some(_) } => Failure::refused(text),
