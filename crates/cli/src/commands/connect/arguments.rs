@@ -34,6 +34,7 @@ Without a terminal, --frame says where messages begin and end, in both direction
   len32   the length in four bytes, highest first, then the message
   ndjson  {\"type\":\"text\",\"data\":\"…\"}, {\"type\":\"binary\",\"base64\":\"…\"}, {\"type\":\"close\",…}
   raw     what one read returns, as binary messages; received messages without separators
+  whole   all of the input as one message; received messages without separators
 
 Exit codes:
   0    the connection ended in order, or everything expected has arrived
@@ -48,7 +49,7 @@ Exit codes:
   9    the server closed with a code other than 1000 and 1001
   10   --timeout or --connect-timeout expired
   11   the connection ended before -n or --expect was fulfilled, or a step of --script failed
-  130  Ctrl-C")]
+  130  Ctrl-C or SIGTERM")]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Connect {
     /// The URL: ws, wss, http or https

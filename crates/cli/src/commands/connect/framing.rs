@@ -20,6 +20,7 @@ pub(super) enum Framing {
     Len32,
     Ndjson,
     Raw,
+    Whole,
 }
 
 /// A reader of messages.
@@ -53,6 +54,7 @@ impl<R: BufRead> Messages<R> {
             },
             Framing::Len32 => self.read_len32(),
             Framing::Ndjson => self.read_ndjson(),
+            Framing::Whole => self.read_whole(),
             Framing::Raw => {
                 let mut chunk = vec![0; RAW_LENGTH.min(self.limit)];
                 let length =
@@ -72,6 +74,16 @@ impl<R: BufRead> Messages<R> {
             Failure::usage("the input is not UTF-8, as text messages are; use --binary")
         })?;
         Ok(Some(Input::Message(text.into())))
+    }
+
+    /// Reads all of the input; `None` if it is empty.
+    fn read_whole(&mut self) -> Result<Option<Input>, Failure> {
+        let most = u64::try_from(self.limit).unwrap_or(u64::MAX).saturating_add(1);
+        let mut message = Vec::new();
+        let mut limited = self.source.by_ref().take(most);
+        let length = limited.read_to_end(&mut message).map_err(|error| Failure::input(&error))?;
+        self.check(length)?;
+        if length == 0 { Ok(None) } else { self.message(message) }
     }
 
     /// Reads up to a separator, which is not in the result. The last message needs none.
@@ -175,6 +187,15 @@ mod tests {
     }
 
     #[test]
+    fn the_whole_input_is_one_message() {
+        let messages = read(Framing::Whole, Kind::Text, b"a\r\n\0b\n").unwrap();
+        assert_eq!(messages, [Message::from("a\r\n\0b\n")]);
+        let messages = read(Framing::Whole, Kind::Binary, b"0123456789").unwrap();
+        assert_eq!(messages, [Message::from(b"0123456789")]);
+        assert!(read(Framing::Whole, Kind::Text, b"").unwrap().is_empty());
+    }
+
+    #[test]
     fn input_that_is_cut_too_long_or_no_text_is_refused() {
         for (framing, input) in [
             (Framing::Len32, &b"\0\0\0\x02h"[..]),
@@ -183,6 +204,8 @@ mod tests {
             (Framing::Line, b"12345678901\n"),
             (Framing::Line, b"12345678901234567890\n"),
             (Framing::Nul, b"\xff\0"),
+            (Framing::Whole, b"12345678901"),
+            (Framing::Whole, b"\xff"),
             (Framing::Ndjson, b"{}\n"),
             (Framing::Ndjson, b"no json"),
         ] {

@@ -17,7 +17,12 @@ use crate::client::Failure;
 /// Number of bytes of a binary message that a terminal shows.
 const SHOWN_BINARY: usize = 64;
 
-/// The standard output.
+/// Size of the output above which it is written although more messages are at hand, in bytes: that
+/// of a pipe on Linux.
+const MAX_PENDING: usize = 64 * 1024;
+
+/// The standard output. Messages that are at hand together are written together: see
+/// [`Output::flush`].
 pub(super) struct Output {
     framing: Framing,
     is_terminal: bool,
@@ -25,6 +30,8 @@ pub(super) struct Output {
     /// The prompt of the line editor, if there is one.
     prompt: Option<Arc<Prompt>>,
     stdout: Stdout,
+    /// Output that is not written: at most [`MAX_PENDING`] bytes and one message.
+    pending: Vec<u8>,
 }
 
 impl Output {
@@ -35,6 +42,7 @@ impl Output {
             escapes: !options.no_escape,
             prompt,
             stdout: tokio::io::stdout(),
+            pending: Vec::new(),
         }
     }
 
@@ -56,13 +64,13 @@ impl Output {
         if self.framing == Framing::Len32 {
             let length = u32::try_from(payload.len())
                 .map_err(|_| Failure::usage("a received message is too long for --frame len32"))?;
-            self.stdout.write_all(&length.to_be_bytes()).await.map_err(|e| Failure::output(&e))?;
+            self.pending.extend(length.to_be_bytes());
         }
-        self.stdout.write_all(payload).await.map_err(|error| Failure::output(&error))?;
+        self.pending.extend(payload);
         let separator: &[u8] = match self.framing {
             Framing::Line => b"\n",
             Framing::Nul => b"\0",
-            Framing::Len32 | Framing::Raw | Framing::Ndjson => b"",
+            Framing::Len32 | Framing::Raw | Framing::Whole | Framing::Ndjson => b"",
         };
         self.write(separator).await
     }
@@ -115,7 +123,20 @@ impl Output {
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        let written = self.stdout.write_all(bytes).await;
+        self.pending.extend(bytes);
+        if self.pending.len() < MAX_PENDING { Ok(()) } else { self.flush().await }
+    }
+
+    /// Returns whether output waits to be written.
+    pub(super) fn is_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Writes the pending output. The session does so before it waits or ends.
+    pub(super) async fn flush(&mut self) -> Result<(), Failure> {
+        // Each write is a task of another thread, for which this one waits.
+        let pending = std::mem::take(&mut self.pending);
+        let written = self.stdout.write_all(&pending).await;
         let written = written.and(self.stdout.flush().await);
         written.map_err(|error| Failure::output(&error))
     }

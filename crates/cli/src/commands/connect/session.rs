@@ -28,6 +28,16 @@ pub(super) struct Session<'a> {
     pub(super) statistics: &'a Mutex<Statistics>,
 }
 
+/// An occurrence that the session handles.
+enum Turn {
+    Received(sockeye::Result<Option<Message>>),
+    Input(Option<Event>),
+    /// The silence after the end of the input has lasted long enough.
+    Silent,
+    /// Nothing else is at hand.
+    Idle,
+}
+
 /// The reason for which this side closes.
 pub(super) enum Ending {
     /// The input has ended.
@@ -49,45 +59,72 @@ impl Session<'_> {
         let mut takes_events = true;
         loop {
             let silent_at = silence.as_ref().filter(|_| ending.is_none()).map(Silence::ends_at);
-            tokio::select! {
-                received = self.receiver.recv() => match received {
-                    Ok(Some(_)) if matches!(ending, Some(Ending::Enough | Ending::Failed(_))) => {}
-                    Ok(Some(message)) => {
-                        if let Some(silence) = &mut silence {
-                            silence.last_message = Instant::now();
-                        }
-                        if let Some(end) = self.receive(&message, opened_at).await {
-                            self.close(&end);
-                            ending = Some(end);
-                        }
+            let is_output_pending = self.output.is_pending();
+            let turn = tokio::select! {
+                biased;
+                turn = self.next_turn(&mut events, takes_events, silent_at) => turn,
+                () = std::future::ready(()), if is_output_pending => Turn::Idle,
+            };
+            match turn {
+                Turn::Received(Ok(Some(_)))
+                    if matches!(ending, Some(Ending::Enough | Ending::Failed(_))) => {}
+                Turn::Received(Ok(Some(message))) => {
+                    if let Some(silence) = &mut silence {
+                        silence.last_message = Instant::now();
                     }
-                    Ok(None) => return self.end(ending, opened_at).await,
-                    Err(error) => return fail(ending, &error),
-                },
-                event = events.recv(), if takes_events => match event {
-                    Some(Event::Ended) => match self.options.on_eof() {
-                        OnEof::Wait(time) => silence = Some(Silence::begin(time)),
-                        OnEof::Close if ending.is_none() => {
-                            let end = Ending::Input(CloseCode::NORMAL_CLOSURE);
-                            self.close(&end);
-                            ending = Some(end);
-                        }
-                        OnEof::Close | OnEof::Stay => {}
-                    },
-                    Some(event) => {
-                        if let Some(end) = self.handle(event, opened_at).await {
-                            self.close(&end);
-                            ending = ending.or(Some(end));
-                        }
+                    if let Some(end) = self.receive(&message, opened_at).await {
+                        self.close(&end);
+                        ending = Some(end);
                     }
-                    None => takes_events = false,
+                }
+                Turn::Received(Ok(None)) => return self.end(ending, opened_at).await,
+                Turn::Received(Err(error)) => {
+                    self.output.flush().await?;
+                    return fail(ending, &error);
+                }
+                Turn::Input(Some(Event::Ended)) => match self.options.on_eof() {
+                    OnEof::Wait(time) => silence = Some(Silence::begin(time)),
+                    OnEof::Close if ending.is_none() => {
+                        let end = Ending::Input(CloseCode::NORMAL_CLOSURE);
+                        self.close(&end);
+                        ending = Some(end);
+                    }
+                    OnEof::Close | OnEof::Stay => {}
                 },
-                () = sleep_until(silent_at), if silent_at.is_some() => {
+                Turn::Input(Some(event)) => {
+                    if let Some(end) = self.handle(event, opened_at).await {
+                        self.close(&end);
+                        ending = ending.or(Some(end));
+                    }
+                }
+                Turn::Input(None) => takes_events = false,
+                Turn::Silent => {
                     let end = Ending::Input(CloseCode::NORMAL_CLOSURE);
                     self.close(&end);
                     ending = Some(end);
                 }
+                Turn::Idle => {
+                    if let Err(failure) = self.output.flush().await {
+                        let end = Ending::Failed(failure);
+                        self.close(&end);
+                        ending = ending.or(Some(end));
+                    }
+                }
             }
+        }
+    }
+
+    /// Waits for the next message, event of the input or end of the silence. Cancel safe.
+    async fn next_turn(
+        &mut self,
+        events: &mut mpsc::Receiver<Event>,
+        takes_events: bool,
+        silent_at: Option<Instant>,
+    ) -> Turn {
+        tokio::select! {
+            received = self.receiver.recv() => Turn::Received(received),
+            event = events.recv(), if takes_events => Turn::Input(event),
+            () = sleep_until(silent_at), if silent_at.is_some() => Turn::Silent,
         }
     }
 
@@ -159,6 +196,7 @@ impl Session<'_> {
         let frame = self.receiver.close_frame().cloned();
         let code = frame.as_ref().map_or(CloseCode::NO_STATUS_RCVD, |frame| frame.code);
         self.record_close(frame.as_ref(), opened_at)?;
+        self.output.flush().await?;
         let own_code = match ending {
             Some(Ending::Enough) => return Ok(()),
             Some(Ending::Failed(failure)) => return Err(failure),
@@ -167,6 +205,7 @@ impl Session<'_> {
         };
         if let Some(frame) = &frame {
             self.output.show_close(frame, opened_at).await?;
+            self.output.flush().await?;
             if !code.is_orderly() && own_code != Some(code) {
                 return Err(Failure::closed(frame));
             }

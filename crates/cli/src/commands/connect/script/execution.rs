@@ -318,6 +318,7 @@ impl<'a> Execution<'a> {
                 if let Some(Ending::Failed(failure)) = shown {
                     return Err(failure);
                 }
+                self.session.output.flush().await?;
                 self.queued += message.len();
                 self.queue.push_back(message);
             }
