@@ -7,6 +7,7 @@
 //!  script ─► execution ─► session
 //! ```
 
+use std::io;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,7 @@ use self::source::Source;
 use self::statistics::Statistics;
 
 use crate::client::Failure;
+use crate::host::shutdown::TerminationSignals;
 use crate::runtime;
 
 pub(crate) use self::arguments::Connect;
@@ -35,6 +37,7 @@ mod framing;
 mod input;
 mod opening;
 mod output;
+mod output_end;
 mod placeholders;
 mod prompt;
 mod recorder;
@@ -49,7 +52,7 @@ mod terminal;
 /// Number of messages that wait between the thread that reads the input and the task that sends.
 const INPUT_QUEUE: usize = 16;
 
-/// Timeout of the closing handshake after Ctrl-C or `--timeout`: a user waits no longer than this.
+/// Timeout of the closing handshake after a signal or `--timeout`: a user waits no longer than this.
 const CLOSE_AFTER_STOP: Duration = Duration::from_secs(1);
 
 /// Opens the connection and runs the session until one of its ends.
@@ -58,13 +61,18 @@ const CLOSE_AFTER_STOP: Duration = Duration::from_secs(1);
 /// A [`Failure`], which has the exit code, for everything but a runtime that cannot be started.
 pub(crate) fn run(options: &Connect) -> anyhow::Result<()> {
     let mode = terminal::Mode::save();
-    let result = runtime::run(async { Ok(until_stopped(options).await?) });
+    let result = runtime::run(async {
+        // From here on, the signals are handled: before the session begins.
+        let signals = TerminationSignals::listen()?;
+        Ok(until_stopped(options, signals).await?)
+    });
     mode.restore();
     result
 }
 
-/// Runs the session until it ends by itself, by Ctrl-C or by `--timeout`.
-async fn until_stopped(options: &Connect) -> Result<(), Failure> {
+/// Runs the session until it ends by itself, by a signal, by `--timeout`, or because nobody reads its
+/// output.
+async fn until_stopped(options: &Connect, mut signals: TerminationSignals) -> Result<(), Failure> {
     let statistics = Arc::new(Mutex::new(Statistics::start()));
     // The sender of the open connection, for a closing handshake when the session is stopped.
     let opened = OnceLock::new();
@@ -76,11 +84,11 @@ async fn until_stopped(options: &Connect) -> Result<(), Failure> {
         }
     };
     let stopped = tokio::select! {
-        // The first poll handles the signal from then on: before the session begins.
         biased;
-        Ok(()) = tokio::signal::ctrl_c() => Ok(Failure::interrupted("interrupted")),
+        () = signals.next() => Ok(Failure::interrupted("interrupted")),
         result = &mut session => Err(result),
         () = timeout => Ok(Failure::timeout(options.timeout.unwrap_or_default())),
+        () = output_end::closed() => Ok(Failure::output(&io::ErrorKind::BrokenPipe.into())),
     };
     let result = match stopped {
         Err(result) => result,

@@ -120,7 +120,14 @@ fn input_that_is_no_text_is_a_mistake_of_the_user() {
 
 #[cfg(unix)]
 #[test]
-fn an_interrupt_closes_the_connection() {
+fn a_signal_closes_the_connection() {
+    for signal in ["-INT", "-TERM"] {
+        closes_after(signal);
+    }
+}
+
+#[cfg(unix)]
+fn closes_after(signal: &str) {
     let (started, is_started) = std::sync::mpsc::channel();
     let url = websocket(move |wire| {
         wire.text("hello");
@@ -136,7 +143,7 @@ fn an_interrupt_closes_the_connection() {
         .unwrap();
     is_started.recv().unwrap();
     let status = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+        .args([signal, &child.id().to_string()])
         .status()
         .unwrap();
     assert!(status.success());

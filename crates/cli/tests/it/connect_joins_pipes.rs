@@ -52,6 +52,14 @@ fn each_form_of_messages_is_read_and_written() {
     let output = run_with(&bytes, &[&url, "--frame", "raw"]);
     ended_with(0, &output);
     assert_eq!(output.stdout, bytes);
+    for (kind, input) in
+        [(&["--binary"][..], b"\xff\n\0\r\n".repeat(50_000)), (&[], b"a\n\0".to_vec())]
+    {
+        let whole = [url.as_str(), "--frame", "whole", "-n", "1"];
+        let output = run_with(&input, &[&whole, kind].concat());
+        ended_with(0, &output);
+        assert!(output.stdout == input, "{} bytes came back", output.stdout.len());
+    }
     let output = run_with(b"\xff\xfe\n", &[&url, "--binary"]);
     ended_with(0, &output);
     assert_eq!(output.stdout, b"\xff\xfe\n");
@@ -122,6 +130,28 @@ fn a_reader_that_goes_away_ends_the_program() {
         .status()
         .unwrap();
     assert!(status.success());
+}
+
+#[test]
+#[cfg(unix)]
+fn a_reader_that_goes_away_ends_the_program_though_the_server_sends_nothing() {
+    let (events, event) = mpsc::channel();
+    let url = websocket(move |wire| {
+        wire.recv();
+        events.send(0).unwrap();
+        events.send(wire.answer_close()).unwrap();
+    });
+    let mut child = connect(&[&url, "-d", "hi", "--on-eof", "stay"])
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    event.recv().unwrap();
+    drop(child.stdout.take());
+    let (_, stderr) = ended_with(1, &child.wait_with_output().unwrap());
+    assert!(stderr.contains("cannot write the output: broken pipe"), "{stderr}");
+    assert_eq!(event.recv().unwrap(), 1001);
 }
 
 #[test]
