@@ -27,9 +27,8 @@ fn script(name: &str, before: usize) -> Vec<IpAddr> {
     match name {
         // Allowed at first, and then not.
         "rebinds.test" | "forward.test" | "datagrams.test" if before == 0 => vec![allowed()],
-        "rebinds.test" | "forward.test" | "datagrams.test" => vec![LOOPBACK],
-        "alternates.test" if before % 2 == 0 => vec![allowed()],
-        "alternates.test" => vec![LOOPBACK],
+        "alternates.test" if before.is_multiple_of(2) => vec![allowed()],
+        "rebinds.test" | "forward.test" | "datagrams.test" | "alternates.test" => vec![LOOPBACK],
         // An allowed address beside others, in each order.
         "first.test" => vec![allowed(), LOOPBACK],
         "last.test" => vec![LOOPBACK, allowed()],

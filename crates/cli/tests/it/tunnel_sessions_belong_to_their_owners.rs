@@ -114,6 +114,14 @@ fn tokens(name: &str) -> String {
     file(name, &format!("{OWNER}\n{THIEF}\n")).to_str().unwrap().to_owned()
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]).map(digit).collect()
+}
+
+fn digit(nibble: u8) -> char {
+    char::from_digit(nibble.into(), 16).unwrap()
+}
+
 fn ping(connection: &mut TcpStream) {
     connection.write_all(b"!").unwrap();
     connection.read_exact(&mut [0]).unwrap();
@@ -138,8 +146,7 @@ async fn a_stolen_token_of_a_session_is_of_no_use_to_another_client() {
         assert_eq!(attach(&url, THIEF, &token, attempt).await, UNKNOWN);
         let line = server.wait_for_line("claimed by another identity");
         // The line names the session and the client, and does not have the secret.
-        let id: String = token[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        let secret: String = token[8..12].iter().map(|byte| format!("{byte:02x}")).collect();
+        let (id, secret) = (hex(&token[..8]), hex(&token[8..12]));
         assert!(line.contains(&id) && !line.contains(&secret), "{line}");
         assert!(line.contains("WARN") && line.contains("peer=127.0.0.1:"), "{line}");
     }

@@ -136,7 +136,7 @@ fn connections_that_come_while_the_tunnel_begins_are_served() {
     let (stop, stopped) = mpsc::channel::<()>();
     let connect = path.clone();
     let impatient = thread::spawn(move || {
-        let mut served = 0;
+        let mut answers = 0;
         // Until the client listens, and for a time after that.
         while matches!(stopped.try_recv(), Err(TryRecvError::Empty)) {
             if let Ok(mut stream) = UnixStream::connect(&connect) {
@@ -145,10 +145,10 @@ fn connections_that_come_while_the_tunnel_begins_are_served() {
                 let mut answer = String::new();
                 stream.read_to_string(&mut answer).unwrap();
                 assert_eq!(answer, "hello");
-                served += 1;
+                answers += 1;
             }
         }
-        served
+        answers
     });
     let forwards = ["-L", &format!("{}:{target}", path.display()), "-L", &format!("0:{target}")];
     let client = Client::start(&server.url, 2, &forwards);

@@ -61,8 +61,8 @@ pub(crate) fn is_within(test: &str) -> bool {
     let arguments = [own.to_str().expect("a path of text"), test, "--exact", "--nocapture"];
     let output =
         script(flags, &arguments).env(WITHIN, "1").output().expect("unshare can be started");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.contains("1 passed"), "no test has this path: {text}");
+    let log = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{log}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(log.contains("1 passed"), "no test has this path: {log}");
     false
 }
