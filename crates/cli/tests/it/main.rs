@@ -85,6 +85,7 @@ mod tunnel_denies;
 mod tunnel_forwards;
 mod tunnel_frees_connections;
 mod tunnel_hides_denied_targets;
+mod tunnel_keeps_its_memory_budget;
 mod tunnel_listens_again;
 mod tunnel_open_is_interrupted;
 mod tunnel_proxies;

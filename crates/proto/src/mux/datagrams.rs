@@ -50,6 +50,11 @@ impl DatagramQueue {
         self.queue.is_empty()
     }
 
+    /// Returns the size of the datagrams, in bytes.
+    pub(super) const fn size(&self) -> usize {
+        self.size
+    }
+
     pub(super) const fn dropped(&self) -> u64 {
         self.dropped
     }

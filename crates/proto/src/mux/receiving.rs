@@ -270,7 +270,7 @@ impl RecvHalf {
     }
 
     /// Drops the data, and returns its length.
-    fn clear(&mut self) -> usize {
+    pub(super) fn clear(&mut self) -> usize {
         self.chunks = VecDeque::new();
         self.gathered = BytesMut::new();
         std::mem::take(&mut self.buffered)

@@ -106,6 +106,11 @@ impl SendHalf {
         self.offset
     }
 
+    /// Returns the length of the data that was not sent, in bytes.
+    pub(super) const fn buffered(&self) -> usize {
+        self.buffered
+    }
+
     /// Returns the memory of the data that was not sent, in bytes.
     #[cfg(test)]
     pub(super) fn memory(&self) -> usize {

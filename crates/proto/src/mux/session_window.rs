@@ -17,6 +17,11 @@ impl SessionWindow {
         Self { window, received: 0, read: 0, limit: window }
     }
 
+    /// Returns the length of the data that was not read, in bytes.
+    pub(super) const fn unread(&self) -> u64 {
+        self.received - self.read
+    }
+
     /// Counts data that has arrived.
     pub(super) const fn on_received(&mut self, length: u64) -> Result<(), Violation> {
         let total = self.received.saturating_add(length);

@@ -71,7 +71,11 @@ fn poll<T: RecordTransport>(
         if let Poll::Ready(Err(error)) = poll_send(shared, transport, cx) {
             return Poll::Ready(Err(error));
         }
-        if shared.lock().mux.end().is_some() {
+        let has_ended = shared.update(|state| {
+            state.watch_budget(cx);
+            state.mux.end().is_some()
+        });
+        if has_ended {
             return Poll::Ready(Ok(()));
         }
         match transport.poll_input(cx) {

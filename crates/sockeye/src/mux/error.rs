@@ -35,6 +35,8 @@ pub enum SessionError {
     Subprotocol,
     /// The transport ended without a close of the session.
     Disconnected,
+    /// The memory budget is used up, see [`Session::charge`](super::Session::charge).
+    OverBudget,
     /// The transport failed.
     Transport(Arc<io::Error>),
 }
@@ -92,6 +94,7 @@ impl From<&SessionEnd> for SessionError {
             }
             SessionEnd::Violation(violation) => Self::Violation(*violation),
             SessionEnd::IdleTimeout => Self::IdleTimeout,
+            SessionEnd::OverBudget => Self::OverBudget,
             SessionEnd::ParametersTimeout => Self::HandshakeTimeout,
             // A later version may have other reasons.
             _ => Self::Disconnected,
@@ -104,6 +107,7 @@ impl SessionError {
         match self {
             Self::Closed { .. } | Self::Refused { .. } => io::ErrorKind::ConnectionReset,
             Self::LocallyClosed => io::ErrorKind::NotConnected,
+            Self::OverBudget => io::ErrorKind::ConnectionAborted,
             Self::Violation(_) | Self::Subprotocol => io::ErrorKind::InvalidData,
             Self::IdleTimeout | Self::HandshakeTimeout => io::ErrorKind::TimedOut,
             Self::Disconnected => io::ErrorKind::UnexpectedEof,
@@ -132,6 +136,7 @@ impl fmt::Display for SessionError {
                 write!(f, "no subprotocol was negotiated, such as {SUBPROTOCOL}")
             }
             Self::Disconnected => f.write_str("the connection ended without a close"),
+            Self::OverBudget => f.write_str("the memory budget is used up"),
             Self::Transport(error) => error.fmt(f),
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sockeye_proto::mux::{Config, Direction, DroppedDatagrams, Framing, Multiplexer, StreamId};
-use sockeye_proto::{CloseCode, Role};
+use sockeye_proto::{CloseCode, MemoryBudget, Role};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
@@ -192,6 +192,17 @@ impl Session {
     /// the first 1,024 bytes are sent, is for people.
     pub fn close(&self, code: u32, reason: &str) {
         self.shared().call(|state| state.mux.close(code.into(), reason));
+    }
+
+    /// Charges the data and datagrams that wait in this session to be sent or read to a budget. When
+    /// the budget chooses the session, or would be exceeded by it, the session ends with
+    /// [`SessionError::OverBudget`] and drops all data, also that which has arrived. A second call
+    /// replaces the budget.
+    ///
+    /// A session that has ended for another reason remains charged with what was not read, until
+    /// the streams are read or dropped.
+    pub fn charge(&self, budget: &MemoryBudget) {
+        self.shared().call(|state| state.set_charge(budget.charge()));
     }
 
     /// Waits until the session has ended.

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use sockeye_proto::Charge;
 use sockeye_proto::mux::{Direction, Event, Multiplexer, StreamId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -32,6 +33,10 @@ pub(super) struct State {
     /// The error that ended the session besides the end of the state machine.
     failure: Option<SessionError>,
     driver: Option<Waker>,
+    /// The charge to the program's memory budget.
+    charge: Option<Charge>,
+    /// Length of the data that `charge` states, in bytes.
+    charged: usize,
     readers: HashMap<StreamId, Waker>,
     writers: HashMap<StreamId, Waker>,
 }
@@ -52,6 +57,8 @@ impl Shared {
             is_released: false,
             failure: None,
             driver: None,
+            charge: None,
+            charged: 0,
             readers: HashMap::new(),
             writers: HashMap::new(),
         };
@@ -91,6 +98,7 @@ impl Shared {
     pub(super) fn update<T>(&self, call: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let result = call(&mut state);
+        state.account();
         self.handle_events(&mut state);
         result
     }
@@ -187,6 +195,34 @@ impl State {
     /// Returns the error with which calls fail. The session has ended.
     pub(super) fn end_error(&self) -> SessionError {
         self.error().unwrap_or(SessionError::Disconnected)
+    }
+
+    pub(super) fn set_charge(&mut self, charge: Charge) {
+        self.charge = Some(charge);
+        self.charged = 0;
+    }
+
+    /// Wakes the driver when the memory budget chooses the session.
+    pub(super) fn watch_budget(&mut self, cx: &Context<'_>) {
+        if let Some(charge) = &mut self.charge {
+            charge.wake_by(cx.waker());
+        }
+    }
+
+    /// Charges the data to the memory budget, which may end the session.
+    fn account(&mut self) {
+        let Some(charge) = &mut self.charge else { return };
+        let held = self.mux.memory();
+        if held == self.charged && !charge.is_chosen() {
+            return;
+        }
+        self.charged = held;
+        if charge.set(held).is_err() {
+            self.mux.exceed_budget();
+            self.charge = None;
+        } else if charge.needs_waker() {
+            wake(self.driver.take());
+        }
     }
 
     pub(super) fn set_driver(&mut self, cx: &Context<'_>) {

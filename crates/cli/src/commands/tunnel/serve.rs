@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sockeye::{MemoryBudget, Shutdown, resume};
+use sockeye::{Shutdown, resume};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -65,9 +65,9 @@ async fn serve(options: Serve, parse_again: ParseAgain<Serve>) -> anyhow::Result
     let log = options.access_log.as_deref().map(AccessLog::open).transpose()?;
 
     let (new_sessions, sessions) = resume::listener();
-    let sessions = options.limit(sessions.memory_budget(MemoryBudget::new(options.memory_budget)));
     let is_private = access.is_private();
     let service = Service::new(&options, access.clone(), log.clone());
+    let sessions = options.limit(sessions.memory_budget(service.budget.clone()));
     let (service, service_receiver) = watch::channel(Arc::new(service));
     let upgrades = Upgrades::new(&options, access, sessions.clone(), &host);
     let upgrades = Reloadable::new(upgrades);

@@ -56,12 +56,16 @@ pub struct Multiplexer {
     growth: GrowthPool,
     outgoing: DatagramQueue,
     incoming: DatagramQueue,
+    /// Length of the data that waits in the streams to be sent, in bytes.
+    unsent: usize,
     liveness: Liveness,
     /// The first record, until it is sent.
     first: Option<Bytes>,
     /// The last record, until it is sent.
     last: Option<Bytes>,
     end: Option<SessionEnd>,
+    /// Whether the data that had arrived was dropped.
+    is_over_budget: bool,
     /// The time at which the session ends, after the program has dropped everything.
     linger_until: Option<Duration>,
     events: VecDeque<Event>,
@@ -95,6 +99,8 @@ pub enum SessionEnd {
     ParametersTimeout,
     /// The transport ended without a close.
     Lost,
+    /// The memory budget is used up.
+    OverBudget,
 }
 
 /// A change that calls of the program may wait for.
@@ -134,10 +140,12 @@ impl Multiplexer {
             growth: GrowthPool { free: u64::from(config.session_window) / 2 },
             outgoing: DatagramQueue::new(config.datagrams),
             incoming: DatagramQueue::new(config.datagrams),
+            unsent: 0,
             liveness: Liveness::new(&config, now),
             first: Some(record::finish(first, framing)),
             last: None,
             end: None,
+            is_over_budget: false,
             linger_until: None,
             events: VecDeque::new(),
         }
@@ -205,11 +213,37 @@ impl Multiplexer {
         }
     }
 
+    /// Returns the length of the data and datagrams that wait to be sent or read, in bytes. The
+    /// session itself and the headers of its streams are not counted.
+    pub fn memory(&self) -> usize {
+        let unread = usize::try_from(self.window.unread()).unwrap_or(usize::MAX);
+        let datagrams = self.outgoing.size() + self.incoming.size();
+        unread.saturating_add(self.unsent + datagrams)
+    }
+
+    /// Ends the session because the program's memory budget is used up, notifies the peer, and drops
+    /// all data, also that which has arrived: [`memory`](Self::memory) is 0 from then on.
+    pub fn exceed_budget(&mut self) {
+        if self.end.is_none() {
+            let (code, reason) = (ErrorCode::INTERNAL_ERROR, "the memory budget is used up".into());
+            self.last = Some(self.encode(&Frame::ConnectionClose { code, reason }));
+            self.finish(SessionEnd::OverBudget);
+        }
+        self.is_over_budget = true;
+        self.incoming.clear();
+        for stream in self.streams.iter_mut() {
+            if let Some(recv) = &mut stream.recv {
+                self.window.on_read(recv.clear() as u64);
+            }
+        }
+    }
+
     /// Ends the session. Data that has arrived can still be read; data that was not sent is dropped.
     fn finish(&mut self, end: SessionEnd) {
         self.end = Some(end);
         self.control.clear();
         self.outgoing.clear();
+        self.unsent = 0;
         for stream in self.streams.iter_mut() {
             if let Some(send) = &mut stream.send {
                 send.clear();

@@ -44,6 +44,7 @@ impl Multiplexer {
             return Err(error);
         }
         let length = half.write(data, capacity, max_payload);
+        self.unsent += length;
         self.schedule(id);
         Ok(length)
     }
@@ -68,7 +69,9 @@ impl Multiplexer {
     /// Abandons a stream and the data that was not sent, unless everything was sent.
     pub fn reset(&mut self, id: StreamId, code: u64) {
         let Some(half) = self.streams.send_half(id) else { return };
+        let unsent = half.buffered();
         if half.reset(code) && self.end.is_none() {
+            self.unsent -= unsent;
             self.control.push(Control::ResetStream(id));
             self.unblock(id);
         }
@@ -112,6 +115,9 @@ impl Multiplexer {
     /// # Errors
     /// The reason why the stream has no more data.
     pub fn read(&mut self, id: StreamId, max: usize) -> Result<Received, ReceiveError> {
+        if self.is_over_budget {
+            return Err(ReceiveError::Ended);
+        }
         let Some(half) = self.streams.recv_half(id) else { return Err(ReceiveError::Stopped) };
         let received = half.read(max.max(1))?;
         match &received {

@@ -77,8 +77,10 @@ impl Multiplexer {
                 self.on_reset(id, code, final_size, peer)?;
             }
             Frame::StopSending { id, code } => {
-                let owed = self.sender(id, peer, |half| half.on_stop(code))?;
-                if owed == Some(true) {
+                let stopped =
+                    self.sender(id, peer, |half| (half.buffered(), half.on_stop(code)))?;
+                if let Some((unsent, true)) = stopped {
+                    self.unsent -= unsent;
                     self.control.push(Control::ResetStream(id));
                     self.unblock(id);
                     self.push_event(Event::Writable(id));

@@ -203,6 +203,7 @@ impl Multiplexer {
                         self.scheduler.push(id, priority);
                     }
                     self.credit.on_sent(length as u64);
+                    self.unsent -= length;
                     if wakes || fin {
                         self.push_event(Event::Writable(id));
                     }

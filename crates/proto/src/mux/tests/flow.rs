@@ -67,7 +67,7 @@ fn streams_that_were_reset_wait_for_no_window() {
         let id = client.open(UNI).unwrap();
         client.write(id, &[0; 10]).unwrap();
         frames(&mut client);
-        assert_eq!(client.blocked_streams(), 1);
+        assert_eq!((client.blocked_streams(), client.memory()), (1, 10));
         if limit % 2 == 0 {
             client.release_send(id);
         } else {
@@ -78,6 +78,7 @@ fn streams_that_were_reset_wait_for_no_window() {
         assert!(matches!(reset[..], [Frame::ResetStream { .. }]), "{reset:?}");
         client.release_send(id);
         assert_eq!((client.blocked_streams(), client.open_streams()), (0, 1));
+        assert_eq!(client.memory(), 0);
     }
     // Those that were not reset still take their turn.
     let id = client.open(UNI).unwrap();

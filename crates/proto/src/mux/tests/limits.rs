@@ -74,6 +74,7 @@ fn streams_are_opened_and_closed_without_end() {
         events(&mut pair.client);
         events(&mut pair.server);
         assert_eq!(pair.client.open_streams() + pair.server.open_streams(), 0);
+        assert_eq!(pair.client.memory() + pair.server.memory(), 0);
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod a_session_ends_with_its_reason;
+mod a_session_is_charged_to_a_budget;
 mod a_session_outlives_its_websocket;
 mod echo;
 mod interop_with_npm_qmux;

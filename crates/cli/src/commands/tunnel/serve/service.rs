@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sockeye::mux;
+use sockeye::{MemoryBudget, mux};
 use tokio::sync::Semaphore;
 
 use super::Serve;
@@ -32,6 +32,8 @@ pub(super) struct Service {
     pub(super) holders: Holders,
     pub(super) log: Option<AccessLog>,
     pub(super) mux: mux::Config,
+    /// The budget for the data on the way, in the sessions and in the streams on them.
+    pub(super) budget: MemoryBudget,
 }
 
 impl Service {
@@ -48,12 +50,14 @@ impl Service {
             holders: Holders::default(),
             log,
             mux: mux_config(options.max_streams),
+            budget: MemoryBudget::new(options.memory_budget),
         }
     }
 
-    /// Returns other settings, with the same log, limit of lookups and listeners.
+    /// Returns other settings, with the same log, limit of lookups, listeners and budget.
     pub(super) fn with(&self, options: &Serve, access: BearerAccess) -> Self {
         let (lookups, holders) = (Arc::clone(&self.lookups), self.holders.clone());
-        Self { lookups, holders, ..Self::new(options, access, self.log.clone()) }
+        let budget = self.budget.clone();
+        Self { lookups, holders, budget, ..Self::new(options, access, self.log.clone()) }
     }
 }

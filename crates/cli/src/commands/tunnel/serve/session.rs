@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use sockeye::mux;
-use sockeye::resume::{Listener, ResumableStream};
+use sockeye::mux::{self, SessionError};
+use sockeye::resume::{self, Listener, ResumableStream, ResumeError};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::client::Client;
 use super::service::Service;
@@ -43,6 +43,7 @@ async fn serve(stream: ResumableStream, mut service: watch::Receiver<Arc<Service
     let identity: Arc<str> = stream.identity().unwrap_or_default().into();
     let (mux, attachment) = (service.borrow().mux, stream.attachment());
     let session = mux::Session::server_resumable(stream, mux);
+    session.charge(&service.borrow().budget);
     debug!(session = number, peer = peer.map(tracing::field::display), %identity, "session begun");
     let client = Client::new(service.clone(), session.clone(), attachment, number, identity, peer);
     let mut streams = JoinSet::new();
@@ -70,5 +71,22 @@ async fn serve(stream: ResumableStream, mut service: watch::Receiver<Arc<Service
     // The streams fail now, and reset their connections: targets must not take the data so far for
     // the whole.
     while streams.join_next().await.is_some() {}
-    debug!(session = number, "session ended: {error}");
+    if is_over_budget(&error) {
+        warn!(session = number, peer = peer.map(tracing::field::display), "session ended: {error}");
+    } else {
+        debug!(session = number, "session ended: {error}");
+    }
+}
+
+/// Returns whether the server has ended the session because its memory budget is used up, by the data
+/// of the streams or by that of the WebSocket.
+fn is_over_budget(error: &SessionError) -> bool {
+    match error {
+        SessionError::OverBudget => true,
+        SessionError::Transport(error) => {
+            let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+            matches!(cause, Some(resume::Error::Session(ResumeError::OverBudget)))
+        }
+        _ => false,
+    }
 }
