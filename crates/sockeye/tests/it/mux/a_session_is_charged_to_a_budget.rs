@@ -8,6 +8,9 @@ use super::{open, sessions};
 const BUDGET: usize = 1 << 20;
 const STREAMS: usize = 3;
 
+/// Window of a stream, in bytes.
+const WINDOW: u32 = 1 << 18;
+
 /// Length of the data of each stream, in bytes: less than its window.
 const LENGTH: usize = 200_000;
 
@@ -30,8 +33,9 @@ async fn stall(client: &Session, server: &Session) -> Vec<(SendStream, RecvStrea
 #[tokio::test]
 async fn sessions_whose_programs_do_not_read_stay_within_the_budget() {
     let budget = MemoryBudget::new(BUDGET);
-    let (one, far_one) = sessions(Config::new(), Config::new()).await;
-    let (two, far_two) = sessions(Config::new(), Config::new()).await;
+    let config = Config::new().stream_window(WINDOW);
+    let (one, far_one) = sessions(Config::new(), config).await;
+    let (two, far_two) = sessions(Config::new(), config).await;
     far_one.charge(&budget);
     far_two.charge(&budget);
     let most = async {
