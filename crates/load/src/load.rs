@@ -131,8 +131,8 @@ impl Load {
     }
 
     /// Adds a header to the opening handshake of HTTP/1.1. `Host` and the headers of the handshake
-    /// itself cannot be added, but for a request of subprotocols: which one the server chooses is not
-    /// checked.
+    /// itself cannot be added, but for a request of subprotocols: which one the server chooses is
+    /// not checked.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         const OWN: [&str; 6] = [
             "connection",

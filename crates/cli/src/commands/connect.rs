@@ -52,7 +52,7 @@ mod terminal;
 /// Number of messages that wait between the thread that reads the input and the task that sends.
 const INPUT_QUEUE: usize = 16;
 
-/// Timeout of the closing handshake after a signal or `--timeout`: a user waits no longer than this.
+/// Timeout of the closing handshake after a signal or `--timeout`: a user waits no longer.
 const CLOSE_AFTER_STOP: Duration = Duration::from_secs(1);
 
 /// Opens the connection and runs the session until one of its ends.
@@ -70,8 +70,8 @@ pub(crate) fn run(options: &Connect) -> anyhow::Result<()> {
     result
 }
 
-/// Runs the session until it ends by itself, by a signal, by `--timeout`, or because nobody reads its
-/// output.
+/// Runs the session until it ends by itself, by a signal, by `--timeout`, or because nobody reads
+/// its output.
 async fn until_stopped(options: &Connect, mut signals: TerminationSignals) -> Result<(), Failure> {
     let statistics = Arc::new(Mutex::new(Statistics::start()));
     // The sender of the open connection, for a closing handshake when the session is stopped.

@@ -113,7 +113,7 @@ impl TimedConnection {
         self.waiting.is_empty() && self.flights.is_empty()
     }
 
-    /// Encodes the messages that may be in flight, and writes as much as the socket takes, at `now`.
+    /// Encodes the messages that may be in flight, and writes at `now` as much as the socket takes.
     pub(crate) fn send(&mut self, payload: &mut StampedPayload, now: u64) -> Result<(), LoadError> {
         if self.offset > MAX_UNWRITTEN {
             self.output.drain(..self.offset);

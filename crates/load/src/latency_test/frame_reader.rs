@@ -44,8 +44,8 @@ impl FrameReader {
     ///
     /// # Errors
     ///
-    /// `Closed` or `ClosedWith` at a close frame, `WrongFrame` at a frame that breaks the protocol or exceeds the
-    /// limit, and the errors of `handle`.
+    /// `Closed` or `ClosedWith` at a close frame, `WrongFrame` at a frame that breaks the protocol
+    /// or exceeds the limit, and the errors of `handle`.
     pub(crate) fn read(
         &mut self,
         input: &[u8],

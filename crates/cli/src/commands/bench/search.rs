@@ -41,8 +41,8 @@ enum Verdict {
     Fails,
     /// The server did not achieve the rate.
     NotAchieved,
-    /// The client was the bottleneck, so that the failure says nothing about the server. Its threads
-    /// used this share of their time.
+    /// The client was the bottleneck, so that the failure says nothing about the server. Its
+    /// threads used this share of their time.
     GeneratorLimited { client_cpu: f64 },
 }
 
@@ -118,8 +118,8 @@ fn measure(
     Ok((verdict, None))
 }
 
-/// Judges a test. The time by which the client is late is part of the response times, so a condition
-/// that holds in spite of it holds.
+/// Judges a test. The time by which the client is late is part of the response times, so a
+/// condition that holds in spite of it holds.
 #[expect(clippy::cast_precision_loss, reason = "rates are far below 2^52")]
 fn judge(summary: &Summary, holds: bool, rate: u64, deliveries: usize) -> Verdict {
     let is_achieved = summary.achieved_per_s >= rate as f64 * deliveries as f64 * MIN_ACHIEVED;
