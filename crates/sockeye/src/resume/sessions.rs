@@ -218,7 +218,7 @@ impl ResumableSessions {
         let mut state = shared.lock();
         let is_owner = state.session.token() == Some(&attach.token) && *owner == *identity;
         if !is_owner {
-            tracing::warn!(token = ?attach.token, "a session was claimed by another identity");
+            tracing::warn!(token = ?attach.token, "a session was claimed by another identity, or with a wrong secret");
             return Err(Refused { reason: Some(EndReason::UNKNOWN), error: Error::NotTheOwner });
         }
         if let Err(error) = state.session.attach(attach) {

@@ -152,7 +152,7 @@ fn streams_that_nobody_reads_leave_the_rest_of_the_window_to_others() {
 fn as_many_streams_as_are_allowed_may_stall() {
     let mut pair = Pair::with_defaults();
     let live = pair.client.open(BI).unwrap();
-    let data = [0; 128 << 10];
+    let data = vec![0; 128 << 10];
     for direction in [BI, UNI] {
         while let Some(id) = pair.client.open(direction) {
             send_all(&mut pair, id, &data);
