@@ -79,7 +79,8 @@ pub trait Bus: fmt::Debug + Send + Sync {
     fn unsubscribe<'a>(&'a self, room: &'a RoomName) -> BusFuture<'a, ()>;
 
     /// Reads a room's history. One that does not exist has a position as well, which the room's
-    /// first publication follows.
+    /// first publication follows. A slow store may end a page forwards early, after
+    /// [`Limit::MIN_PAGE`](crate::core::history::Limit::MIN_PAGE) entries or more.
     fn read<'a>(
         &'a self,
         room: &'a RoomName,

@@ -71,11 +71,7 @@ impl Node {
 
     /// Reads the whole history.
     pub(super) async fn log(&self, room: &RoomName, retention: &Retention) -> Checked<Page> {
-        let page = self.read(room, retention, Range::forwards(Limit::NONE)).await?;
-        if page.remaining > 0 {
-            return Err(broken("a page without limit is not the whole history"));
-        }
-        Ok(page)
+        self.read_all(room, retention, Range::forwards(Limit::NONE)).await
     }
 
     /// Reads the history from a position on.
@@ -85,7 +81,29 @@ impl Node {
         retention: &Retention,
         position: &Position,
     ) -> Checked<Page> {
-        self.read(room, retention, Range::forwards(Limit::NONE).at(position.offset)).await
+        self.read_all(room, retention, Range::forwards(Limit::NONE).at(position.offset)).await
+    }
+
+    /// Reads a range without limit. A bus whose store is slow may end a page early.
+    async fn read_all(
+        &self,
+        room: &RoomName,
+        retention: &Retention,
+        range: Range,
+    ) -> Checked<Page> {
+        let mut page = self.read(room, retention, range).await?;
+        while let Some(rest) = page.next_range() {
+            let next = self.read(room, retention, rest).await?;
+            page.entries.extend(next.entries);
+            (page.top, page.remaining) = (next.top, next.remaining);
+            if page.next_range() == Some(rest) {
+                break;
+            }
+        }
+        if page.remaining > 0 {
+            return Err(broken("a page that is not the last one has no entries"));
+        }
+        Ok(page)
     }
 
     /// Returns the next event within [`ARRIVAL`].
