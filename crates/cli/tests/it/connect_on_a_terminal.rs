@@ -103,6 +103,9 @@ fn lines_that_are_typed_ahead_are_messages_too() {
     terminal.wait_for("> four");
     terminal.enter("\r");
     terminal.wait_for("< four");
+    for _ in 0..4 {
+        terminal.wait_for_prompt();
+    }
     terminal.enter("\x04");
     assert_eq!(terminal.end(), Some(0));
 }

@@ -3,9 +3,15 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+
+/// Timeout of a wait for output, and for the end.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A program on a pseudo-terminal.
 pub(crate) struct Terminal {
@@ -73,6 +79,11 @@ impl Terminal {
     }
 
     fn read(&mut self) {
+        let mut master = [PollFd::new(&self.master, PollFlags::IN)];
+        let timeout = Timespec { tv_sec: TIMEOUT.as_secs().cast_signed(), tv_nsec: 0 };
+        if poll(&mut master, Some(&timeout)).unwrap() == 0 {
+            self.give_up("nothing was written");
+        }
         let mut buffer = [0; 4096];
         let length = self.master.read(&mut buffer).unwrap();
         self.written += &String::from_utf8_lossy(&buffer[..length]);
@@ -80,9 +91,25 @@ impl Terminal {
 
     /// Waits for the end of the program, which leaves the terminal as it was.
     pub(crate) fn end(mut self) -> Option<i32> {
-        let code = self.child.wait().unwrap().code();
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            if begun.elapsed() > TIMEOUT {
+                self.give_up("the program has not ended");
+            }
+            thread::sleep(Duration::from_millis(10));
+        };
+        let code = status.code();
         let modes = tcgetattr(&self.slave).unwrap().local_modes;
         assert!(modes.contains(LocalModes::ECHO | LocalModes::ICANON), "{modes:?}");
         code
+    }
+
+    /// Ends the program, and fails the test.
+    fn give_up(&mut self, reason: &str) -> ! {
+        let _ = self.child.kill();
+        panic!("{reason} for {TIMEOUT:?}, after {:?}", self.written);
     }
 }
