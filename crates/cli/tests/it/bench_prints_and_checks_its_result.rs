@@ -64,10 +64,8 @@ fn a_search_ends_at_a_rate_and_a_comparison_at_ratios() {
     assert_eq!(output.status.code(), Some(1));
     let error = text(output.stderr);
     // The second where other programs hold up the client.
-    assert!(
-        error.contains("p50<1ns holds at no rate") || error.contains("generator-limited at 1000/s"),
-        "{error}"
-    );
+    let expected = ["p50<1ns holds at no rate", "generator-limited at "];
+    assert!(expected.iter().any(|part| error.contains(part)), "{error}");
     let output = bench(&[&url, "--compare", &url, "--turns", "2"]);
     let out = text(output.stdout);
     assert!(
