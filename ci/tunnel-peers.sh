@@ -187,10 +187,10 @@ http {
 CONFIG
 }
 
-# 1 GiB from a socat here to a socat there, through nginx, which is stopped eleven times.
 # Whether the client has opened at least this many WebSockets.
 connected() { [ "$(grep -c 'client connected' "$work/cut-serve.log")" -ge "$1" ]; }
 
+# 1 GiB from a socat here to a socat there, through nginx, which is stopped eleven times.
 cuts() {
   local front back sink target id number
   front=$(free_port)
