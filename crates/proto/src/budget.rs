@@ -174,6 +174,9 @@ impl Charge {
     /// [`ProtocolError::OverBudget`] if the budget is used up and this holder's connection must be
     /// closed.
     pub fn set(&mut self, held: usize) -> Result<(), ProtocolError> {
+        if held == self.held && !self.is_chosen() && !self.closed {
+            return Ok(());
+        }
         let shared = &*self.budget.0;
         let before = mem::replace(&mut self.held, held);
         if held >= before {

@@ -35,8 +35,6 @@ pub(super) struct State {
     driver: Option<Waker>,
     /// The charge to the program's memory budget.
     charge: Option<Charge>,
-    /// Length of the data that `charge` states, in bytes.
-    charged: usize,
     readers: HashMap<StreamId, Waker>,
     writers: HashMap<StreamId, Waker>,
 }
@@ -58,7 +56,6 @@ impl Shared {
             failure: None,
             driver: None,
             charge: None,
-            charged: 0,
             readers: HashMap::new(),
             writers: HashMap::new(),
         };
@@ -199,7 +196,6 @@ impl State {
 
     pub(super) fn set_charge(&mut self, charge: Charge) {
         self.charge = Some(charge);
-        self.charged = 0;
     }
 
     /// Wakes the driver when the memory budget chooses the session.
@@ -212,12 +208,7 @@ impl State {
     /// Charges the data to the memory budget, which may end the session.
     fn account(&mut self) {
         let Some(charge) = &mut self.charge else { return };
-        let held = self.mux.memory();
-        if held == self.charged && !charge.is_chosen() {
-            return;
-        }
-        self.charged = held;
-        if charge.set(held).is_err() {
+        if charge.set(self.mux.memory()).is_err() {
             self.mux.exceed_budget();
             self.charge = None;
         } else if charge.needs_waker() {
