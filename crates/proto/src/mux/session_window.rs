@@ -41,7 +41,7 @@ impl SessionWindow {
     /// free part of the window. Unread data reduces that part, and nothing else would raise a limit
     /// that streams whose programs read nothing have used up.
     pub(super) const fn needs_update(&self) -> bool {
-        let free = self.window - (self.received - self.read);
+        let free = self.window - self.unread();
         let known = self.limit - self.received;
         known < free && known <= free / 2
     }

@@ -205,12 +205,7 @@ impl Multiplexer {
 
     /// Ends the session because the peer broke a rule, and notifies the peer.
     pub fn fail(&mut self, violation: Violation) {
-        if self.end.is_none() {
-            let reason = violation.to_string();
-            self.last =
-                Some(self.encode(&Frame::ConnectionClose { code: violation.code(), reason }));
-            self.finish(SessionEnd::Violation(violation));
-        }
+        self.abort(violation.code(), violation.to_string(), SessionEnd::Violation(violation));
     }
 
     /// Returns the length of the data and datagrams that wait to be sent or read, in bytes. The
@@ -224,17 +219,22 @@ impl Multiplexer {
     /// Ends the session because the program's memory budget is used up, notifies the peer, and drops
     /// all data, also that which has arrived: [`memory`](Self::memory) is 0 from then on.
     pub fn exceed_budget(&mut self) {
-        if self.end.is_none() {
-            let (code, reason) = (ErrorCode::INTERNAL_ERROR, "the memory budget is used up".into());
-            self.last = Some(self.encode(&Frame::ConnectionClose { code, reason }));
-            self.finish(SessionEnd::OverBudget);
-        }
+        let reason = "the memory budget is used up".to_owned();
+        self.abort(ErrorCode::INTERNAL_ERROR, reason, SessionEnd::OverBudget);
         self.is_over_budget = true;
         self.incoming.clear();
         for stream in self.streams.iter_mut() {
             if let Some(recv) = &mut stream.recv {
                 self.window.on_read(recv.clear() as u64);
             }
+        }
+    }
+
+    /// Ends the session, unless it has ended, and notifies the peer of an error.
+    fn abort(&mut self, code: ErrorCode, reason: String, end: SessionEnd) {
+        if self.end.is_none() {
+            self.last = Some(self.encode(&Frame::ConnectionClose { code, reason }));
+            self.finish(end);
         }
     }
 
