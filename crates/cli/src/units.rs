@@ -78,6 +78,11 @@ pub(crate) fn connections(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Returns a host without the brackets that URLs and HTTP put around IPv6 addresses.
+pub(crate) fn without_brackets(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
 /// Parses `ADDRESS:PORT` with a name, an IPv4 address or an IPv6 address in brackets.
 pub(crate) fn address(text: &str) -> Result<String, String> {
     const EXPECTED: &str =

@@ -21,6 +21,7 @@ use tracing::warn;
 
 use super::signal::Signal;
 use crate::client::tls;
+use crate::units::without_brackets;
 
 /// Maximum length of a collector's answer, in bytes. Chosen: an answer is a number and a sentence.
 const MAX_ANSWER: usize = 64 * 1024;
@@ -47,7 +48,7 @@ impl Client {
     async fn exchange(&self, request: Request<Bytes>) -> anyhow::Result<Response<Bytes>> {
         let uri = request.uri().clone();
         let host = uri.host().context("the address of the collector has no host")?;
-        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let host = without_brackets(host);
         let is_tls = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,

@@ -10,6 +10,7 @@ use sockeye_load::{Load, LoadError, PayloadKind, REPLY_TIMEOUT};
 
 use super::arguments::Bench;
 use crate::client::{Failure, FailureKind, tls};
+use crate::units::without_brackets;
 
 /// A server, with the first address of its name that accepts connections.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ impl Target {
             ));
         }
         let host = authority.host();
-        let name = host.trim_start_matches('[').trim_end_matches(']');
+        let name = without_brackets(host);
         let port = uri.port_u16().unwrap_or(if is_encrypted { 443 } else { 80 });
         let resolved = (name, port).to_socket_addrs();
         let resolved = resolved

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use sockeye::http::Uri;
 use sockeye::http::uri::Authority;
 
+use crate::units::without_brackets;
+
 /// The address of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Address {
@@ -51,7 +53,7 @@ impl FromStr for Address {
             None if !has_port => 80,
             _ => return Err(format!("the port must be from 1 to 65535; {EXPECTED}")),
         };
-        let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        let host = without_brackets(host);
         if host.is_empty() {
             return Err(format!("the host is missing; {EXPECTED}"));
         }
@@ -71,8 +73,7 @@ fn with_scheme(text: &str) -> Result<String, String> {
     let authority: Authority =
         authority.parse().map_err(|_| format!("not an address; {EXPECTED}"))?;
     let host = authority.host();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let is_loopback = match bare.parse::<IpAddr>() {
+    let is_loopback = match without_brackets(host).parse::<IpAddr>() {
         Ok(address) => address.is_loopback(),
         Err(_) => host == "localhost" || host.ends_with(".localhost"),
     };

@@ -4,9 +4,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::proxy_request::{BadRequest, Command, ProxyRequest, without_brackets};
+use super::proxy_request::{BadRequest, Command, ProxyRequest};
 use super::users::Users;
 use crate::commands::tunnel::protocol::Code;
+use crate::units::without_brackets;
 
 /// Maximum length of the head of a request, in bytes: that of a target and a password is far below.
 const MAX_HEAD: usize = 8 * 1024;

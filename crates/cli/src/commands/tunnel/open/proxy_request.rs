@@ -22,12 +22,6 @@ pub(super) struct ProxyRequest {
     pub(super) reply: fn(Code) -> Vec<u8>,
 }
 
-/// Returns the host without the brackets that clients put around IPv6 addresses: HTTP asks for them,
-/// and some clients of SOCKS5 send an address in them as a name.
-pub(super) fn without_brackets(host: &str) -> &str {
-    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
-}
-
 /// A request that was answered, or that has no answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BadRequest(pub(super) &'static str);

@@ -5,9 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::proxy_request::{BadRequest, Command, ProxyRequest, without_brackets};
+use super::proxy_request::{BadRequest, Command, ProxyRequest};
 use super::users::Users;
 use crate::commands::tunnel::protocol::Code;
+use crate::units::without_brackets;
 
 /// The first byte of SOCKS5.
 pub(super) const VERSION: u8 = 0x05;
@@ -75,6 +76,7 @@ pub(super) async fn read_address(
         IPV4 => Ipv4Addr::from_bits(reader.read_u32().await?).to_string(),
         IPV6 => Ipv6Addr::from_bits(reader.read_u128().await?).to_string(),
         NAME => match String::from_utf8(read_bytes(reader).await?) {
+            // Some clients send an IPv6 address in brackets as a name.
             Ok(name) => without_brackets(&name).to_owned(),
             Err(_) => return Err(BadRequest("the name is not text")),
         },
