@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use serde_json::Value;
 
 use crate::program::tunnel::{Client, echo, exchange, failed_open, open, serve, socks, target};
-use crate::program::{error_output, file};
+use crate::program::{error_output, file, log_lines};
 
 const TOKEN: &str = "a-token-of-the-tests";
 
@@ -179,13 +179,7 @@ fn the_access_log_has_a_line_for_each_connection() {
     let client = Client::start(&server.url, 2, &forwards);
     assert_eq!(exchange(client.dial(0), "hello"), "hello");
     let _ = client.dial(1).read(&mut [0]);
-    let lines: Vec<Value> = loop {
-        let text = std::fs::read_to_string(&log).unwrap();
-        if text.lines().count() >= 2 && text.ends_with('\n') {
-            break text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        }
-        std::thread::yield_now();
-    };
+    let lines = log_lines(&log, 2);
     let find = |outcome: &str| lines.iter().find(|line| line["outcome"] == outcome).unwrap();
     let line = find("ok");
     assert_eq!((&line["kind"], &line["identity"]), (&"tcp".into(), &"anyone".into()));

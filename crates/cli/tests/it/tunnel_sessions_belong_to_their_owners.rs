@@ -10,8 +10,8 @@ use sockeye::handshake::HandshakeError;
 use sockeye::{ConnectError, Error, Message};
 
 use crate::program::connect::read_head;
-use crate::program::file;
 use crate::program::tunnel::{Client, echo, exchange, serve};
+use crate::program::{Server, file};
 
 const OWNER: &str = "the-token-of-the-owner";
 const THIEF: &str = "the-token-of-the-thief";
@@ -103,15 +103,33 @@ async fn refused(url: &str, bearer: Option<&str>) -> u16 {
     }
 }
 
-/// Returns the flags of a client that has the owner's token, and forwards to a target.
-fn owner(target: SocketAddr) -> [String; 4] {
-    let token = file("tunnel-sessions-owner.txt", &format!("{OWNER}\n"));
-    let token = token.to_str().unwrap().to_owned();
-    ["-L".to_owned(), format!("0:{target}"), "--token-file".to_owned(), token]
+/// A server with a session of the owner, whose token a proxy on the way has stolen.
+struct Scene {
+    server: Server,
+    /// The URL of the server itself.
+    url: String,
+    owner: Client,
+    token: SessionToken,
+    /// The WebSockets of the owner after the first.
+    reported: Receiver<Option<SessionToken>>,
 }
 
-fn tokens(name: &str) -> String {
-    file(name, &format!("{OWNER}\n{THIEF}\n")).to_str().unwrap().to_owned()
+impl Scene {
+    /// Begins the session with a server that has these flags, too. The name is for files.
+    fn begin(name: &str, flags: &[&str]) -> Self {
+        let target = echo();
+        let tokens = file(&format!("tunnel-sessions-{name}.txt"), &format!("{OWNER}\n{THIEF}\n"));
+        let (tokens, allow) = (tokens.to_str().unwrap(), target.to_string());
+        let server = serve(&[&["-v", "--token-file", tokens, "--allow", &allow], flags].concat());
+        let (tap, reported) = tap(&server.address);
+        let token = file("tunnel-sessions-owner.txt", &format!("{OWNER}\n"));
+        let forward = format!("0:{target}");
+        let flags = ["-L", &forward, "--token-file", token.to_str().unwrap()];
+        let owner = Client::start(&format!("ws://{tap}/tunnel"), 1, &flags);
+        let token = reported.recv().unwrap().expect("a session begins");
+        let url = format!("ws://{}/tunnel", server.address);
+        Self { server, url, owner, token, reported }
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -129,19 +147,11 @@ fn ping(connection: &mut TcpStream) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stolen_token_of_a_session_is_of_no_use_to_another_client() {
-    let (target, tokens) = (echo(), tokens("tunnel-sessions-stolen.txt"));
-    let allow = target.to_string();
-    let mut server = serve(&["-v", "--token-file", &tokens, "--allow", &allow]);
-    let (tap, reported) = tap(&server.address);
-    let flags = owner(target);
-    let url = format!("ws://{tap}/tunnel");
-    let client = Client::start(&url, 1, &flags.each_ref().map(String::as_str));
-    let token = reported.recv().unwrap().expect("a session begins");
-    let mut connection = client.dial(0);
+    let Scene { mut server, url, owner, token, reported } = Scene::begin("stolen", &[]);
+    let mut connection = owner.dial(0);
     ping(&mut connection);
 
     // A client that is admitted, as another one, with the whole token.
-    let url = format!("ws://{}/tunnel", server.address);
     for attempt in [0, 1, u32::MAX] {
         assert_eq!(attach(&url, THIEF, &token, attempt).await, UNKNOWN);
         let line = server.wait_for_line("claimed by another identity");
@@ -158,23 +168,15 @@ async fn a_stolen_token_of_a_session_is_of_no_use_to_another_client() {
 
     // The owner's WebSocket was not replaced.
     ping(&mut connection);
-    assert_eq!(exchange(client.dial(0), "hello"), "hello");
+    assert_eq!(exchange(owner.dial(0), "hello"), "hello");
     assert!(reported.try_recv().is_err(), "the owner has lost its WebSocket");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn guessed_tokens_lead_to_no_session() {
-    let (target, tokens) = (echo(), tokens("tunnel-sessions-guessed.txt"));
-    let allow = target.to_string();
-    let mut server = serve(&["-v", "--token-file", &tokens, "--allow", &allow]);
-    let (tap, reported) = tap(&server.address);
-    let flags = owner(target);
-    let url = format!("ws://{tap}/tunnel");
-    let client = Client::start(&url, 1, &flags.each_ref().map(String::as_str));
-    let token = reported.recv().unwrap().expect("a session begins");
-    let mut connection = client.dial(0);
+    let Scene { mut server, url, owner, token, reported } = Scene::begin("guessed", &[]);
+    let mut connection = owner.dial(0);
 
-    let url = format!("ws://{}/tunnel", server.address);
     let guess = |from: usize, to: usize| {
         let mut guess = token;
         guess[from..to].iter_mut().for_each(|byte| *byte ^= 0x55);
@@ -197,21 +199,13 @@ async fn guessed_tokens_lead_to_no_session() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_token_of_a_session_that_has_ended_is_of_no_use() {
-    let (target, tokens) = (echo(), tokens("tunnel-sessions-ended.txt"));
-    let allow = target.to_string();
-    let flags = ["--token-file", &tokens, "--allow", &allow, "--session-expiry", "1s"];
-    let mut server = serve(&[&["-v"], &flags[..]].concat());
-    let (tap, reported) = tap(&server.address);
-    let flags = owner(target);
-    let url = format!("ws://{tap}/tunnel");
-    let client = Client::start(&url, 1, &flags.each_ref().map(String::as_str));
-    let token = reported.recv().unwrap().expect("a session begins");
-    assert_eq!(exchange(client.dial(0), "a secret"), "a secret");
-    client.signal("TERM");
-    client.wait();
+    let Scene { mut server, url, owner, token, .. } =
+        Scene::begin("ended", &["--session-expiry", "1s"]);
+    assert_eq!(exchange(owner.dial(0), "a secret"), "a secret");
+    owner.signal("TERM");
+    owner.wait();
     server.wait_for("session ended");
 
-    let url = format!("ws://{}/tunnel", server.address);
     assert_eq!(attach(&url, THIEF, &token, 9).await, UNKNOWN);
     // The owner learns the end of the session for as long as it is kept, and nothing else.
     let mut attempt = 10;

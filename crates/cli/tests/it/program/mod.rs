@@ -26,6 +26,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// Returns the command `sockeye` with these arguments, not yet started.
 pub(crate) fn sockeye(arguments: &[&str]) -> Command {
@@ -61,13 +62,16 @@ pub(crate) fn write_certificate(cert: &Path, key: &Path) {
     std::fs::write(key, made.signing_key.serialize_pem()).unwrap();
 }
 
-/// Polls until a log has this number of lines of JSON, and returns them.
+/// Polls until a log has this number of lines of JSON, for up to a minute, and returns them.
 pub(crate) fn log_lines(file: &Path, count: usize) -> Vec<serde_json::Value> {
+    let begun = Instant::now();
     loop {
         let text = std::fs::read_to_string(file).unwrap_or_default();
-        if text.lines().count() >= count && text.ends_with('\n') {
+        let found = text.lines().count();
+        if found >= count && text.ends_with('\n') {
             return text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         }
+        assert!(begun.elapsed() < Duration::from_secs(60), "{found} of {count} lines");
         std::thread::yield_now();
     }
 }
